@@ -1,0 +1,38 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both install into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_CONSTRAINT := constraints.txt
+export SAM2_BUILD_CUDA := 0
+
+.PHONY: install demo test lint types tests docs wheel clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: install
+	$(BIN)/usframe demo
+
+test: lint types tests docs
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+tests: install
+	$(BIN)/python -m pytest -n 2
+
+docs: install
+	$(BIN)/mkdocs build --strict --quiet
+
+wheel: install
+	$(BIN)/python -m build --wheel --quiet --no-isolation
+
+clean:
+	rm -rf .venv build dist site usframe_demo

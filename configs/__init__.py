@@ -1,0 +1,1 @@
+"""Experiments and groups as YAML, shipped with usframe."""

@@ -1,0 +1,1 @@
+"""Group ``noise``: how carelessly prompts are drawn."""

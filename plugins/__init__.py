@@ -1,0 +1,36 @@
+"""The built-in plugins. They use the same hooks as anyone's package and only usframe's public names."""
+
+from usframe import hookimpl
+from usframe.hookspecs import Register
+
+
+@hookimpl
+def usframe_register_readers(register: Register) -> None:
+    register("nifti", "usframe_plugins.readers.nifti:NiftiReader", suffixes=(".nii", ".nii.gz"))
+    register("numpy", "usframe_plugins.readers.numpy_arrays:NumpyReader", suffixes=(".npy", ".npz"))
+    register(
+        "simpleitk",
+        "usframe_plugins.readers.itk:SimpleITKReader",
+        suffixes=(".nrrd", ".seg.nrrd", ".mha", ".mhd", ".hdr"),
+    )
+    register(
+        "image",
+        "usframe_plugins.readers.image:ImageReader",
+        suffixes=(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
+    )
+
+
+@hookimpl
+def usframe_register_prompts(register: Register) -> None:
+    for name in ("mask", "mask+point", "box+point", "box", "point"):
+        register(name, f"usframe_plugins.prompts:{name.replace('+', '_and_')}")
+
+
+@hookimpl
+def usframe_register_backbones(register: Register) -> None:
+    register("demo", "usframe_plugins.backbones.sam2_family:demo")
+    register("medsam2", "usframe_plugins.backbones.sam2_family:medsam2")
+    for size in ("tiny", "small", "base+", "large"):
+        attribute = size.replace("+", "_plus")
+        register(f"sam2.1-{size}", f"usframe_plugins.backbones.sam2_family:sam21_{attribute}")
+        register(f"sam2.1-{size}-512", f"usframe_plugins.backbones.sam2_family:sam21_{attribute}_512")

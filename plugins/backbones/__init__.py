@@ -1,0 +1,1 @@
+"""SAM2 networks behind usframe's four verbs."""

@@ -1,0 +1,206 @@
+"""usframe's four verbs on ``sam2.modeling.sam2_base.SAM2Base``.
+
+Ravi et al., "SAM 2: Segment Anything in Images and Videos", 2024. The package sam2 brings the network; its
+predictors are not used, because they fix 1024-pixel feature sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from usframe import Decoded, Memory, Prompt
+
+NO_OBJECT = -1024.0  # logit of every pixel where the object is absent
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, eq=False)
+class Sam2Features:
+    """``embedding`` (B, C, S/16, S/16); ``high_res`` at S/4 and S/8; ``position`` like the embedding."""
+
+    embedding: torch.Tensor
+    high_res: tuple[torch.Tensor, ...]
+    position: torch.Tensor
+    conditioned: bool = False
+
+
+class Sam2Backbone:
+    """usframe's four verbs on a SAM2Base network (see `usframe.Backbone`)."""
+
+    def __init__(self, network: Any, checkpoint: Path | None, device: str, precision: str) -> None:
+        self.module = network.to(device).eval()
+        self.checkpoint = checkpoint
+        self.image_size: int = network.image_size
+        self.device = torch.device(device)
+        self.precision = precision
+
+    def encode(self, images: torch.Tensor) -> Sam2Features:
+        with self._autocast():
+            output = self.module.forward_image(images.to(self.device))
+        *high_res, embedding = output["backbone_fpn"]
+        return Sam2Features(embedding, tuple(high_res), output["vision_pos_enc"][-1])
+
+    def decode(
+        self,
+        features: Sam2Features,
+        prompts: Sequence[Prompt | None],
+        index: Sequence[int],
+        *,
+        multimask: bool = False,
+        keep_masks: bool = False,
+    ) -> Decoded:
+        """Prompts of one kind go through the decoder together; padding other kinds would change the answer."""
+        groups: dict[tuple[int, bool, bool], list[int]] = defaultdict(list)
+        for n, prompt in enumerate(prompts):
+            groups[_kind(prompt)].append(n)
+        parts = [
+            self._decode_alike(
+                features, [prompts[n] for n in members], [index[n] for n in members], multimask, keep_masks
+            )
+            for members in groups.values()
+        ]
+        order = torch.tensor([n for members in groups.values() for n in members], device=self.device).argsort()
+        return Decoded(*(torch.cat(column)[order] for column in zip(*parts, strict=True)))
+
+    def _decode_alike(
+        self,
+        features: Sam2Features,
+        prompts: Sequence[Prompt | None],
+        index: Sequence[int],
+        multimask: bool,
+        keep_masks: bool,
+    ) -> tuple[torch.Tensor, ...]:
+        network, rows = self.module, torch.tensor(index, device=self.device)
+        embedding, masks = features.embedding, self._masks(prompts)
+        kept = keep_masks and masks is not None
+        if not (features.conditioned or kept):
+            embedding = embedding + network.no_mem_embed.view(1, -1, 1, 1).to(embedding.dtype)
+        clicks = self._clicks(prompts)
+        if clicks is None and (kept or prompts[0] is None):
+            clicks = _no_clicks(len(prompts), self.device)
+        with self._autocast():
+            low = (
+                None if masks is None else network.mask_downsample(masks) if kept else _resized(masks * 20 - 10, 4)
+            )
+            sparse, dense = network.sam_prompt_encoder(points=clicks, boxes=None, masks=low)
+            logits, iou, tokens, presence = network.sam_mask_decoder(
+                image_embeddings=embedding[rows],
+                image_pe=network.sam_prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=multimask and not kept,
+                repeat_image=False,
+                high_res_features=[level[rows] for level in features.high_res],
+            )
+        if kept:
+            logits, iou = _resized(masks * 20 - 10, 4), torch.ones_like(iou)
+            presence = torch.full_like(presence, 10.0)
+        tokens = tokens.expand(-1, logits.shape[1], -1)
+        return logits.float(), iou.float(), presence.float()[:, 0], tokens.float()
+
+    def memorize(self, features: Sam2Features, decoded: Decoded) -> dict[str, Any]:
+        """Spatial memory and object pointer of O objects, as SAM2Base keeps them for a tracked frame."""
+        network, present = self.module, (decoded.presence > 0)[:, None]
+        logits = torch.where(present[..., None, None], decoded.logits, NO_OBJECT)
+        masks = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
+        with self._autocast():
+            spatial, position = network._encode_new_memory(
+                current_vision_feats=[_flat(features.embedding).expand(-1, len(logits), -1)],
+                feat_sizes=[features.embedding.shape[-2:]],
+                pred_masks_high_res=masks,
+                object_score_logits=decoded.presence[:, None],
+                is_mask_from_pts=False,
+            )
+            pointer = network.obj_ptr_proj(decoded.tokens[:, 0])
+            pointer = present.float() * pointer + (1 - present.float()) * network.no_obj_ptr
+        return {"maskmem_features": spatial, "maskmem_pos_enc": position, "obj_ptr": pointer}
+
+    def condition(
+        self,
+        features: Sam2Features,
+        memories: Sequence[Memory],
+        *,
+        frame: int,
+        length: int,
+        reverse: bool = False,
+    ) -> Sam2Features:
+        """Memory attention over the prompted slices, the last six others, and the object pointers."""
+        prompted = {memory.frame: memory.content for memory in memories if memory.prompted}
+        others = {memory.frame: memory.content for memory in memories if not memory.prompted}
+        objects = len(memories[0].content["obj_ptr"])
+        with self._autocast():
+            fused = self.module._prepare_memory_conditioned_features(
+                frame_idx=frame,
+                is_init_cond_frame=False,
+                current_vision_feats=[_flat(features.embedding).expand(-1, objects, -1)],
+                current_vision_pos_embeds=[_flat(features.position).expand(-1, objects, -1)],
+                feat_sizes=[features.embedding.shape[-2:]],
+                output_dict={"cond_frame_outputs": prompted, "non_cond_frame_outputs": others},
+                num_frames=length,
+                track_in_reverse=reverse,
+            )
+        high_res = tuple(level.expand(objects, -1, -1, -1) for level in features.high_res)
+        return replace(features, embedding=fused, high_res=high_res, conditioned=True)
+
+    def _clicks(self, prompts: Sequence[Prompt | None]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Points as SAM takes them, a box as its two corners with the labels 2 and 3 in front."""
+        points, corners, _ = _kind(prompts[0])
+        if not points and not corners:
+            return None
+        xy, labels = [], []
+        for prompt in prompts:
+            assert prompt is not None
+            if prompt.box is not None:
+                xy.append(prompt.box.reshape(2, 2))
+                labels.append(np.array([2, 3]))
+            if prompt.points is not None and prompt.point_labels is not None:
+                xy.append(prompt.points)
+                labels.append(prompt.point_labels)
+        return (
+            torch.as_tensor(np.concatenate(xy), dtype=torch.float32, device=self.device).view(len(prompts), -1, 2),
+            torch.as_tensor(np.concatenate(labels), dtype=torch.int32, device=self.device).view(len(prompts), -1),
+        )
+
+    def _masks(self, prompts: Sequence[Prompt | None]) -> torch.Tensor | None:
+        masks = [prompt.mask for prompt in prompts if prompt is not None and prompt.mask is not None]
+        return torch.as_tensor(np.stack(masks), device=self.device)[:, None].float() if masks else None
+
+    @contextlib.contextmanager
+    def _autocast(self) -> Iterator[None]:
+        dtype = AUTOCAST.get(self.precision)
+        if dtype is None:
+            yield
+        else:
+            with torch.autocast(self.device.type, dtype):
+                yield
+
+
+def _kind(prompt: Prompt | None) -> tuple[int, bool, bool]:
+    """(number of points, has a box, has a mask): prompts alike in these can be decoded as one batch."""
+    if prompt is None:
+        return 0, False, False
+    return 0 if prompt.points is None else len(prompt.points), prompt.box is not None, prompt.mask is not None
+
+
+def _no_clicks(count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """SAM's padding for a tracked frame: one point with the label -1."""
+    return torch.zeros(count, 1, 2, device=device), -torch.ones(count, 1, dtype=torch.int32, device=device)
+
+
+def _resized(masks: torch.Tensor, stride: int) -> torch.Tensor:
+    size = (masks.shape[-2] // stride, masks.shape[-1] // stride)
+    return F.interpolate(masks, size=size, mode="bilinear", antialias=True)
+
+
+def _flat(maps: torch.Tensor) -> torch.Tensor:
+    """(B, C, h, w) -> (h w, B, C)."""
+    return maps.flatten(2).permute(2, 0, 1)

@@ -1,0 +1,132 @@
+"""What the built-in readers share: the order of a file's axes, and the grid that a mask is put back on.
+
+A *layout* spells the stored axes in the order the format indexes them: "whd" is stored[column, row, slice].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe import ReadError, RequestError
+
+Affine = NDArray[np.float64]
+TIME = "the third axis is time: a spacing of 1 stands for one frame, not for a millimetre"
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of one file lie.
+
+    ``format``: the reader that knows ``native``, its own header. ``layout``: the stored axes. ``shape``: the
+    stored shape; axes beyond D, H and W have length 1. ``affine``: (4, 4), takes (d, h, w, 1) to millimetres
+    with x to the right, y to the front and z up (RAS, as in NIfTI); None where the file does not say.
+    """
+
+    format: str
+    layout: str
+    shape: tuple[int, ...]
+    affine: Affine | None = None
+    native: Any = None
+
+    def to_stored(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """A mask (D, H, W) with the file's own axes and shape."""
+        return mask.transpose(["dhw".index(axis) for axis in self.layout]).reshape(self.shape)
+
+
+def axis_order(layout: str, natural: str) -> str:
+    """``layout`` checked, or the format's ``natural`` one for "auto". Raises `RequestError`."""
+    if layout == "auto":
+        return natural
+    if sorted(layout) != ["d", "h", "w"]:
+        raise RequestError(f"layout={layout}: must be auto or an order of the letters d, h and w, such as hwd")
+    return layout
+
+
+def kept_axes(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
+    """Which axes of a NIfTI or ITK file hold the voxels: both or all three, (i, j, k, 1) or (i, j, 1, t).
+
+    Raises `ReadError` for several volumes in one file.
+    """
+    if len(shape) < 2:
+        raise ReadError(f"{path}: has the shape {shape}; a picture needs two axes, a volume three")
+    if len(shape) < 4:
+        return tuple(range(len(shape)))
+    long = [axis for axis in range(2, len(shape)) if shape[axis] != 1] or [2]
+    if len(long) > 1 or long[0] > 3:
+        raise ReadError(
+            f"{path}: has the shape {shape}, several volumes in one file; save one file per volume "
+            "(or a clip as columns x rows x 1 x time)"
+        )
+    return (0, 1, long[0])
+
+
+def three_axes(shape: tuple[int, ...], kept: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """The lengths of the ``kept`` two or three axes; a picture gets a D of 1 where ``d`` stands."""
+    lengths = [shape[axis] for axis in kept]
+    if len(lengths) == 2:
+        lengths.insert(layout.index("d"), 1)
+    return tuple(lengths)
+
+
+def to_dhw(stored: NDArray[Any], lengths: tuple[int, ...], layout: str, path: Path) -> NDArray[Any]:
+    """The voxels (D, H, W), contiguous and of native byte order. Raises `ReadError` for what is no number."""
+    if stored.dtype.fields is not None:
+        raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
+    if stored.dtype.kind not in "biuf":
+        raise ReadError(f"{path}: {stored.dtype} values cannot be shown as grey; save them as real numbers")
+    if 0 in stored.shape:
+        raise ReadError(f"{path}: holds no voxels, its shape is {stored.shape}")
+    dtype = np.uint8 if stored.dtype.kind == "b" else stored.dtype.newbyteorder("=")
+    data = stored.reshape(lengths).transpose([layout.index(axis) for axis in "dhw"])
+    return np.ascontiguousarray(data, dtype=dtype)
+
+
+def in_dhw(values: Any, layout: str) -> tuple[Any, Any, Any]:
+    """Three values of the stored axes, in the order D, H, W."""
+    d, h, w = (values[layout.index(axis)] for axis in "dhw")
+    return d, h, w
+
+
+def affine_dhw(affine: Affine, kept: tuple[int, ...], layout: str) -> Affine:
+    """Turn an affine over the first three stored axes into one over (d, h, w)."""
+    columns = list(kept)
+    if len(columns) == 2:
+        columns.insert(layout.index("d"), 2)
+    return affine[:, [*in_dhw(columns, layout), 3]]
+
+
+def spacing_of(affine: Affine) -> tuple[float, float, float] | None:
+    """The voxel size (3,) in mm along D, H, W; None unless all three are positive and finite."""
+    d, h, w = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
+    usable = all(np.isfinite(size) and size > 0 for size in (d, h, w))
+    return (d, h, w) if usable else None
+
+
+def plain_affine(grid: Any) -> Affine:
+    """The affine of a grid that another reader made, or of an array made in memory (its spacing, or 1 mm)."""
+    affine = getattr(grid, "affine", None)
+    if affine is not None:
+        return np.asarray(affine, float)
+    d, h, w = getattr(grid, "spacing_mm", None) or (1.0, 1.0, 1.0)
+    return np.array([[0, 0, w, 0], [0, h, 0, 0], [d, 0, 0, 0], [0, 0, 0, 1]], float)
+
+
+def check_file(path: Path) -> None:
+    """Raise `ReadError` unless ``path`` is a file with something in it."""
+    if not path.exists():
+        raise ReadError(f"{path}: no such file")
+    if not path.is_file():
+        raise ReadError(f"{path}: is a folder, not a file")
+    if path.stat().st_size == 0:
+        raise ReadError(f"{path}: the file is empty")
+
+
+def one_line(error: Exception) -> str:
+    """The last line of a library's message, which is where it gives its reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]

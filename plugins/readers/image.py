@@ -1,0 +1,97 @@
+"""Pictures (.png, .jpg, .tif, .bmp) through OpenCV; the pages of a .tif are slices."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from usframe_plugins.readers.grid import Grid, axis_order, check_file, in_dhw, one_line, three_axes, to_dhw
+
+from usframe import ReadError, Volume, WriteError
+
+NATURAL = "dhw"
+PAGED = (".tif", ".tiff")
+LOSSY = (".jpg", ".jpeg")
+
+
+class ImageReader:
+    """A picture is (H, W), a .tif of several pages (D, H, W); neither says how large a pixel is."""
+
+    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+        order = axis_order(layout, NATURAL)
+        pages, notes = _decode(path, labels=onto is not None)
+        stored = np.stack(pages) if len(pages) > 1 else pages[0]
+        data = to_dhw(stored, three_axes(stored.shape, tuple(range(stored.ndim)), order), order, path)
+        if onto is not None and path.suffix.lower() in LOSSY and len(np.unique(data)) > 2:
+            raise ReadError(f"{path}: JPEG changes label values; save the labels as PNG")
+        return Volume(data, None, Grid("image", order, stored.shape), notes)
+
+    def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
+        order = axis_order(layout, NATURAL)
+        pages, _ = _decode(path, labels=False)
+        shape = (len(pages), *pages[0].shape) if len(pages) > 1 else pages[0].shape
+        return in_dhw(three_axes(shape, tuple(range(len(shape))), order), order)
+
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
+        suffix = path.suffix.lower()
+        if suffix in LOSSY:
+            raise WriteError(f"{path}: JPEG changes mask values; write the mask as .png")
+        native = isinstance(grid, Grid) and grid.format == "image"
+        stored = grid.to_stored(mask) if native else mask
+        pages = list(stored) if stored.ndim == 3 else [stored]
+        if len(pages) > 1 and suffix not in PAGED:
+            raise WriteError(f"{path}: {len(pages)} slices do not fit in one picture; write them as .tif")
+        try:
+            written = cv2.imwritemulti(str(path), [np.ascontiguousarray(page) for page in pages])
+        except cv2.error as error:
+            raise WriteError(f"{path}: cannot be written ({one_line(error)})") from error
+        if not written:
+            raise WriteError(f"{path}: cannot be written")
+
+
+def _decode(path: Path, *, labels: bool) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
+    """Grey pages (H, W) of one size and what was done to make them grey. Labels must be grey already."""
+    check_file(path)
+    try:
+        buffer = np.fromfile(path, np.uint8)
+        found, pages = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)
+    except (cv2.error, OSError) as error:
+        raise ReadError(f"{path}: not a readable picture ({one_line(error)})") from error
+    if not found or not pages:
+        raise ReadError(f"{path}: not a readable picture")
+    is_tiff = buffer[:2].tobytes() in (b"II", b"MM")
+    if is_tiff and len(pages) != _named_pages(buffer.tobytes()):
+        raise ReadError(f"{path}: only {len(pages)} of its pages can be decoded, the file is damaged")
+    if len({page.shape for page in pages}) > 1:
+        raise ReadError(f"{path}: its {len(pages)} pages differ in size or colour")
+    if all(_is_grey(page) for page in pages):
+        return [page if page.ndim == 2 else page[..., 0] for page in pages], ()
+    if labels:
+        raise ReadError(f"{path}: labels in colour (or with a palette); save the label numbers as grey values")
+    return [cv2.cvtColor(page[..., :3], cv2.COLOR_BGR2GRAY) for page in pages], ("colour was converted to grey",)
+
+
+def _named_pages(tif: bytes) -> int:
+    """How many pages a TIFF's chain of directories names, counting one beyond the end of the file."""
+    order = "<" if tif[:2] == b"II" else ">"
+    big = struct.unpack_from(f"{order}H", tif, 2)[0] == 43  # BigTIFF; 42 is the classic kind
+    length, offset, start, entry_bytes = ("Q", "Q", 8, 20) if big else ("H", "I", 4, 12)
+    pages = 0
+    try:
+        (at,) = struct.unpack_from(order + offset, tif, start)
+        while at and pages < len(tif):
+            pages += 1
+            (entries,) = struct.unpack_from(order + length, tif, at)
+            after = at + struct.calcsize(length) + entries * entry_bytes
+            (at,) = struct.unpack_from(order + offset, tif, after)
+    except struct.error:
+        return pages
+    return pages
+
+
+def _is_grey(page: NDArray[Any]) -> bool:
+    return page.ndim == 2 or bool((page[..., :3] == page[..., :1]).all())

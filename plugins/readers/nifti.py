@@ -1,0 +1,120 @@
+"""NIfTI-1 and NIfTI-2 (.nii, .nii.gz), through nibabel."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+from numpy.typing import NDArray
+from usframe_plugins.readers.grid import (
+    TIME,
+    Affine,
+    Grid,
+    affine_dhw,
+    axis_order,
+    check_file,
+    in_dhw,
+    kept_axes,
+    one_line,
+    plain_affine,
+    spacing_of,
+    three_axes,
+    to_dhw,
+)
+
+from usframe import ReadError, Volume
+
+NATURAL = "whd"
+MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIFTI_UNITS_METER, _MM, _MICRON; 0 is unknown
+DAMAGED = (
+    ImageFileError,
+    HeaderDataError,
+    HeaderTypeError,
+    OSError,
+    EOFError,
+    zlib.error,
+    ValueError,
+    OverflowError,
+    MemoryError,
+)
+
+
+class NiftiReader:
+    """Stored axes (i, j, k) are columns, rows and slices. (i, j, 1, t) is a clip, (i, j, k, 1) a volume."""
+
+    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+        order = axis_order(layout, NATURAL)
+        image = _open(path)
+        kept = kept_axes(image.shape, path)
+        if image.get_data_dtype().fields is not None:
+            raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
+        try:
+            stored = np.asanyarray(image.dataobj)
+        except DAMAGED as error:
+            raise ReadError(
+                f"{path}: the voxels cannot be decoded, the file is damaged ({one_line(error)})"
+            ) from error
+        data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
+
+        notes: list[str] = []
+        if layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4)):
+            notes.append(
+                "the header gives no orientation (identity affine): axes were read as columns, rows, slices; "
+                "layout=hwd reads rows, columns, slices"
+            )
+        affine, spacing = _geometry(image, kept, order, notes)
+        grid = Grid("nifti", order, image.shape, affine, (type(image), image.header.copy()))
+        return Volume(data, spacing, grid, tuple(notes))
+
+    def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
+        order = axis_order(layout, NATURAL)
+        image = _open(path)
+        return in_dhw(three_axes(image.shape, kept_axes(image.shape, path), order), order)
+
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
+        if isinstance(grid, Grid) and grid.format == "nifti":
+            kind, header = grid.native
+            header = header.copy()
+            header.extensions.clear()
+            header.set_data_dtype(np.uint8)
+            header["cal_min"] = header["cal_max"] = 0
+            # No affine beside the header: nibabel then keeps qform, sform and pixdim to the bit.
+            image = kind(grid.to_stored(mask), None, header)
+        else:
+            image = nib.Nifti1Image(mask.transpose(2, 1, 0), plain_affine(grid)[:, [2, 1, 0, 3]])
+            image.header.set_data_dtype(np.uint8)
+            image.header.set_xyzt_units("mm")
+        image.to_filename(path)
+
+
+def _open(path: Path) -> Any:
+    check_file(path)
+    try:
+        image = nib.load(path)
+    except DAMAGED as error:
+        raise ReadError(f"{path}: not a readable NIfTI file ({one_line(error)})") from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise ReadError(f"{path}: is {type(image).__name__}, not a NIfTI image")
+    return image
+
+
+def _geometry(
+    image: Any, kept: tuple[int, ...], order: str, notes: list[str]
+) -> tuple[Affine | None, tuple[float, float, float] | None]:
+    """Affine (d, h, w, 1) -> mm and voxel size; what had to be assumed is added to ``notes``."""
+    unit = MILLIMETRES.get(int(image.header["xyzt_units"]) & 7, 1.0)
+    affine = np.diag([unit, unit, unit, 1.0]) @ image.affine
+    if kept == (0, 1, 3):
+        notes.append(TIME)
+        i, j = np.linalg.norm(affine[:3, :2], axis=0)
+        return None, in_dhw((float(i), float(j), 1.0), order)
+    affine = affine_dhw(affine, kept, order)
+    spacing = spacing_of(affine)
+    if spacing is None:
+        notes.append("the header gives no usable voxel size")
+    return affine, spacing

@@ -1,0 +1,128 @@
+"""NumPy arrays (.npy, .npz), among them MedSAM2's training files (``imgs``, ``gts``, ``spacing``)."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from usframe_plugins.readers.grid import (
+    Grid,
+    axis_order,
+    check_file,
+    in_dhw,
+    one_line,
+    plain_affine,
+    three_axes,
+    to_dhw,
+)
+
+from usframe import ReadError, Volume
+
+NATURAL = "dhw"
+VOLUME_KEYS = ("imgs",)
+LABEL_KEYS = ("gts", "segs")
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class NumpyReader:
+    """Arrays are (D, H, W), or (H, W) for a picture.
+
+    An .npz with several arrays must name them as MedSAM2 does: ``imgs`` is the volume; ``gts``, or ``segs``
+    in a file of predictions, are its labels; ``spacing`` is (x, y, z) in mm. A mask is written as ``segs``.
+    """
+
+    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+        order = axis_order(layout, NATURAL)
+        stored, spacing = _load(path, LABEL_KEYS if onto is not None else VOLUME_KEYS)
+        kept, notes = _kept(stored.shape, path)
+        data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
+        spacing_mm = None if spacing is None or len(kept) < 3 else in_dhw(spacing, order)
+        return Volume(data, spacing_mm, Grid("numpy", order, stored.shape, native=spacing), notes)
+
+    def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
+        order = axis_order(layout, NATURAL)
+        shape = _load(path, VOLUME_KEYS, mmap_mode="r")[0].shape
+        return in_dhw(three_axes(shape, _kept(shape, path)[0], order), order)
+
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
+        native = isinstance(grid, Grid) and grid.format == "numpy"
+        stored = grid.to_stored(mask) if native else mask
+        if path.suffix.lower() != ".npz":
+            with path.open("wb") as file:
+                np.save(file, stored)
+            return
+        arrays: dict[str, Any] = {"segs": stored}
+        if native and grid.native is not None:
+            arrays["spacing"] = np.array(grid.native[::-1], float)
+        elif not native and grid is not None:
+            arrays["spacing"] = np.linalg.norm(plain_affine(grid)[:3, 2::-1], axis=0)
+        with path.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+
+def _load(
+    path: Path, keys: tuple[str, ...], mmap_mode: Any = None
+) -> tuple[NDArray[Any], tuple[float, ...] | None]:
+    """The stored array, and its spacing along the three stored axes where the file gives one."""
+    check_file(path)
+    try:
+        loaded = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded, None
+        with loaded:
+            key = _key(path, loaded.files, keys)
+            return loaded[key], _spacing(loaded)
+    except DAMAGED as error:
+        raise ReadError(f"{path}: not a readable NumPy file ({one_line(error)})") from error
+
+
+def _key(path: Path, names: list[str], keys: tuple[str, ...]) -> str:
+    for key in keys:
+        if key in names:
+            return key
+    arrays = [name for name in names if name != "spacing"]
+    if len(arrays) == 1 and arrays[0] not in VOLUME_KEYS + LABEL_KEYS:
+        return arrays[0]
+    wanted = " or ".join(repr(key) for key in keys)
+    raise ReadError(f"{path}: holds the arrays {', '.join(names) or 'none'}; expected {wanted}, or only one")
+
+
+def _spacing(arrays: Any) -> tuple[float, ...] | None:
+    if "spacing" not in arrays.files:
+        return None
+    spacing = np.asarray(arrays["spacing"], float).ravel()
+    usable = spacing.shape == (3,) and np.isfinite(spacing).all() and (spacing > 0).all()
+    return tuple(float(size) for size in spacing[::-1]) if usable else None
+
+
+def _kept(shape: tuple[int, ...], path: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The axes that hold the voxels. Of four, one of length 1 is a channel or batch axis and is dropped."""
+    axes = range(len(shape))
+    if len(shape) in (2, 3):
+        return tuple(axes), ()
+    dropped = [axis for axis in (3, 0, 1) if len(shape) == 4 and shape[axis] == 1][:1]
+    if not dropped:
+        raise ReadError(
+            f"{path}: has the shape {shape}; expected (D, H, W) or (H, W). "
+            "Save one array per volume, and colour as grey"
+        )
+    kept = tuple(axis for axis in axes if axis not in dropped)
+    left = tuple(shape[axis] for axis in kept)
+    return kept, (f"the array of shape {shape} was read as {left}: an axis of length 1 was dropped",)

@@ -1,0 +1,98 @@
+"""3D Slicer segmentations (.seg.nrrd): segments in layers, cropped to what is segmented.
+
+The keys ``SegmentN_LabelValue`` and ``SegmentN_Layer`` are described in Slicer's developer guide under
+"Segmentation file format"; files from before they existed keep segment N in layer N with the value 1.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+from numpy.typing import NDArray
+
+from usframe import ReadError, Volume
+
+SEGMENT = re.compile(r"Segment(\d+)_\w+")
+
+
+def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
+    """One uint8 label map of all segments; where two overlap the later one wins, with a note.
+
+    Segments keep their label values where these are all different, and are numbered 1 to n otherwise. A file
+    without any segment key is a label map already. Raises `ReadError` where the keys do not fit the voxels.
+    """
+    segments = _segments(image, path)
+    if image.GetDimension() != 3 or (not segments and image.GetNumberOfComponentsPerPixel() > 1):
+        raise ReadError(f"{path}: is not a 3D Slicer segmentation; save it again in 3D Slicer")
+    if not segments:
+        return image, ()
+    layers = sitk.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() == 1:
+        layers = layers[..., np.newaxis]
+    if any(layer >= layers.shape[-1] for layer, _ in segments):
+        raise ReadError(f"{path}: names more layers than it holds ({layers.shape[-1]}); save it again in 3D Slicer")
+
+    values = [value for _, value in segments]
+    keep = len(set(values)) == len(values) and all(1 <= value <= 255 for value in values)
+    ids = values if keep else list(range(1, len(segments) + 1))
+    if len(ids) > 255:
+        raise ReadError(f"{path}: has {len(ids)} segments; at most 255 fit in one mask")
+    labels = np.zeros(layers.shape[:-1], np.uint8)
+    overlap = 0
+    for object_id, (layer, value) in zip(ids, segments, strict=True):
+        inside = layers[..., layer] == value
+        overlap += int(np.count_nonzero(labels[inside]))
+        labels[inside] = object_id
+    notes = []
+    if not keep:
+        notes.append(f"the segments share label values, so they were numbered 1 to {len(segments)}")
+    if overlap:
+        notes.append(f"segments overlap in {overlap} voxels, which went to the later segment")
+    merged = sitk.GetImageFromArray(labels)
+    merged.CopyInformation(image)
+    return merged, tuple(notes)
+
+
+def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...]) -> Volume:
+    """The label map on the voxels of ``onto``, by nearest neighbour; empty outside what was stored.
+
+    Raises `ReadError` where the volume has no position in space, or where no label falls inside it.
+    """
+    affine = getattr(onto.grid, "affine", None)
+    if affine is None:
+        if labels.GetSize()[::-1] == onto.data.shape:
+            return Volume(sitk.GetArrayFromImage(labels), onto.spacing_mm, onto.grid, notes)
+        raise ReadError(
+            f"{path}: was cropped by 3D Slicer and its volume has no position in space to put it back; "
+            "use the volume that was segmented (.nrrd, .nii.gz)"
+        )
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine[:, [2, 1, 0, 3]]
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    target = sitk.ResampleImageFilter()
+    target.SetInterpolator(sitk.sitkNearestNeighbor)
+    target.SetSize([int(length) for length in onto.data.shape[::-1]])
+    target.SetOutputOrigin(lps[:3, 3].tolist())
+    target.SetOutputSpacing(spacing.tolist())
+    target.SetOutputDirection((lps[:3, :3] / spacing).ravel().tolist())
+    data: NDArray[np.uint8] = sitk.GetArrayFromImage(target.Execute(labels))
+    if not data.any() and sitk.GetArrayViewFromImage(labels).any():
+        raise ReadError(f"{path}: no segment lies inside its volume; does it belong to another recording?")
+    return Volume(data, onto.spacing_mm, onto.grid, notes)
+
+
+def _segments(image: sitk.Image, path: Path) -> list[tuple[int, int]]:
+    """(layer, label value) of each segment, in the order of the file."""
+    keys = image.GetMetaDataKeys()
+    numbers = sorted({int(match[1]) for key in keys if (match := SEGMENT.fullmatch(key))})
+
+    def number(key: str, default: int) -> int:
+        text = image.GetMetaData(key) if key in keys else str(default)
+        if not text.strip().isdigit():
+            raise ReadError(f"{path}: {key} is {text!r}, not a number")
+        return int(text)
+
+    single = image.GetNumberOfComponentsPerPixel() == 1
+    return [(number(f"Segment{n}_Layer", 0 if single else n), number(f"Segment{n}_LabelValue", 1)) for n in numbers]

@@ -1,0 +1,47 @@
+"""A small data set as users have it: volumes/ and labels/ of NIfTI files with an oblique affine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+
+class DataSet(NamedTuple):
+    volumes: Path
+    labels: Path
+    out: Path
+
+    def request(self, *more: str) -> list[str]:
+        """`usframe run` on this data with the demo network's random weights, on the CPU."""
+        where = ["-i", str(self.volumes), "-l", str(self.labels), "-o", str(self.out)]
+        return ["run", *where, "--backbone", "demo", "--checkpoint", "random", "--device", "cpu", *more]
+
+
+AFFINE = np.array([[0.4, 0.05, 0, -10], [-0.05, 0.4, 0, 7], [0, 0, 1.5, 3], [0, 0, 0, 1]])
+
+
+def write_case(data: DataSet, name: str, depth: int = 5, *, seed: int = 0) -> None:
+    """Two discs on grey noise; the first and last slice show neither."""
+    rng = np.random.default_rng(seed)
+    x, y = np.mgrid[:48, :36]
+    labels = np.zeros((48, 36, depth), np.uint8)
+    for k in range(1, depth - 1):
+        labels[..., k][(x - 14 - k) ** 2 + (y - 12) ** 2 < 64] = 1
+        labels[..., k][(x - 32) ** 2 + (y - 24) ** 2 < 40] = 2
+    volume = np.clip(0.2 + 0.2 * labels + 0.1 * rng.standard_normal(labels.shape), 0, 1).astype(np.float32)
+    for folder, array in ((data.volumes, volume), (data.labels, labels)):
+        folder.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(array, AFFINE), folder / f"{name}.nii.gz")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataSet:
+    """Three cases of 5, 4 and 6 slices."""
+    made = DataSet(tmp_path / "volumes", tmp_path / "labels", tmp_path / "out")
+    for number, depth in enumerate((5, 4, 6)):
+        write_case(made, f"case_{number}", depth, seed=number)
+    return made

@@ -1,0 +1,127 @@
+"""What the simulator promises: reproducible scans, sound labels, and the physics of a B-mode picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from usframe.simulation import SCENES, Scan, simulate
+from usframe.simulation.acoustics import Scanner, draw_scanner, received, scatterers
+
+SMALL = (1, 96, 112)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * float((a & b).sum()) / float(a.sum() + b.sum())
+
+
+def assert_sound(scan: Scan, shape: tuple[int, int, int]) -> None:
+    assert scan.image.shape == scan.labels.shape == shape
+    assert scan.image.dtype == np.float32
+    assert scan.labels.dtype == np.uint8
+    assert np.isfinite(scan.image).all()
+    assert 0 <= scan.image.min() < scan.image.max() <= 1
+    assert all(length > 0 for length in scan.spacing_mm)
+    assert list(scan.names) == list(range(1, len(scan.names) + 1))
+    assert set(np.unique(scan.labels)) - {0} == set(scan.names)
+
+
+def test_the_same_arguments_give_the_same_bits() -> None:
+    first, second = (simulate(7, shape=(3, 64, 72)) for _ in range(2))
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert (first.spacing_mm, first.names, first.scene) == (second.spacing_mm, second.names, second.scene)
+
+
+def test_different_seeds_give_different_pictures() -> None:
+    assert not np.array_equal(simulate(1, shape=SMALL).image, simulate(2, shape=SMALL).image)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_scan_shows_each_object_it_names(scene: str) -> None:
+    for seed in range(15):
+        scan = simulate(seed, shape=SMALL, scene=scene)
+        assert scan.scene == scene
+        assert scan.names
+        assert_sound(scan, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("scene", "organs"),
+    [
+        ("heart", {"left ventricle", "myocardium", "left atrium"}),
+        ("vessel", {"artery"}),
+        ("nerve", {"nerve", "vessel"}),
+        ("head", {"head"}),
+        ("mass", {"mass", "cyst"}),
+        ("abdomen", {"kidney", "fluid"}),
+        ("generic", {"object"}),
+    ],
+)
+def test_a_scene_shows_its_organs(scene: str, organs: set[str]) -> None:
+    seen = {name for seed in range(20) for name in simulate(seed, shape=SMALL, scene=scene).names.values()}
+    assert organs <= seen
+
+
+def test_without_a_scene_one_is_drawn() -> None:
+    assert len({simulate(seed, shape=(1, 48, 48)).scene for seed in range(40)}) >= 5
+
+
+def test_an_unknown_scene_is_refused() -> None:
+    with pytest.raises(ValueError, match="heart"):
+        simulate(0, scene="teapot")
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_neighbouring_slices_belong_to_one_object(scene: str) -> None:
+    shape = (8, 96, 112)
+    dice = []
+    for seed in range(3):
+        scan = simulate(seed, shape=shape, scene=scene)
+        assert_sound(scan, shape)
+        for label in scan.names:
+            planes = scan.labels == label
+            dice += [overlap(a, b) for a, b in pairwise(planes) if a.any() and b.any()]
+    assert np.mean(dice) > 0.5
+
+
+def test_speckle_of_neighbouring_slices_is_correlated() -> None:
+    scan = simulate(4, shape=(6, 96, 112), scene="generic")
+    assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairwise(scan.image)) > 0.5
+
+
+def plain_scanner(samples: int, beams: int) -> Scanner:
+    scanner = draw_scanner(np.random.default_rng(0), samples, beams)
+    flat = {"tgc": np.zeros(samples, np.float32), "beam_gain": np.zeros(beams, np.float32)}
+    return replace(scanner, **flat, speckle=1.0, leak=0.0, haze=-90.0, floor=(-90.0, 0.0))
+
+
+def echo_of(tissue: np.ndarray) -> np.ndarray:
+    samples, beams, _ = tissue.shape
+    noise = scatterers(np.random.default_rng(1), (1, samples, beams), 1.0)[0]
+    return received(tissue, noise, 1 / samples, plain_scanner(samples, beams))
+
+
+def test_fully_developed_speckle_has_a_rayleigh_envelope_of_unit_power() -> None:
+    envelope = 10 ** (echo_of(np.zeros((300, 300, 3), np.float32)) / 20)
+    assert envelope.mean() / envelope.std() == pytest.approx(1.91, abs=0.08)
+    assert (envelope**2).mean() == pytest.approx(1.0, abs=0.08)
+
+
+@pytest.mark.parametrize(("attenuation", "sign"), [(100.0, -1), (-50.0, 1)])
+def test_an_attenuator_casts_a_shadow_and_fluid_enhances(attenuation: float, sign: int) -> None:
+    tissue = np.zeros((200, 200, 3), np.float32)
+    tissue[60:100, 80:120, 2] = attenuation
+    echo = echo_of(tissue)
+    behind, beside = echo[120:, 85:115].mean(), echo[120:, :60].mean()
+    assert sign * (behind - beside) > 0.6 * abs(attenuation) * 0.2
+
+
+def test_an_interface_outshines_the_tissue_round_it() -> None:
+    tissue = np.zeros((200, 200, 3), np.float32)
+    tissue[99:102, :, 1] = 30.0
+    echo = echo_of(tissue)
+    assert echo[100].mean() > echo[:80].mean() + 10

@@ -1,0 +1,96 @@
+"""The house stays as drawn: imports go downward, the core knows no plugin, heavy imports wait."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import usframe
+
+ROOT = Path(__file__).parents[1]
+FLOORS = (
+    {"errors", "types"},
+    {"registry", "hookspecs", "geometry", "schema", "overrides"},
+    {"plugins", "config"},
+    {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report"},
+    {"segmentation", "clips", "results"},
+    {"predict", "finetune"},
+    {"plan"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+FOR_PLUGINS = {"usframe.types", "usframe.errors", "usframe.hookspecs", "usframe.geometry"}
+CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "usframe").parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Dotted names of everything a file imports, wherever in the file; a public name counts as its module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}:{node.lineno}: relative import"
+            assert node.module
+            if node.module == "usframe":
+                yield from (usframe._PUBLIC.get(alias.name, f"usframe.{alias.name}") for alias in node.names)
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_imports_of_the_core_go_downward_only(path: Path) -> None:
+    own = room_of(path)
+    assert own in FLOOR, f"give {own} a floor"
+    for name in imports_of(path):
+        package, _, rest = name.partition(".")
+        room = rest.partition(".")[0]
+        assert package not in ("usframe_plugins", "plugins"), f"{name_of(path)} imports {name}"
+        if package == "usframe" and room not in (own, "__version__"):
+            assert FLOOR[room] < FLOOR[own], f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_the_core_does_not_name_the_built_in_plugins(path: Path) -> None:
+    assert "usframe_plugins" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
+def test_plugins_use_public_names_only(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "usframe":
+            assert {alias.name for alias in node.names} <= set(usframe.__all__), name_of(path)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("usframe."):
+            assert node.module in FOR_PLUGINS, f"{name_of(path)} imports {node.module}"
+        elif isinstance(node, ast.Import):
+            names = {alias.name for alias in node.names if alias.name.startswith("usframe.")}
+            assert names <= FOR_PLUGINS, f"{name_of(path)} imports {names}"
+
+
+@pytest.mark.parametrize("path", [*CORE, ROOT / "usframe/__init__.py", *PLUGINS], ids=name_of)
+def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+def test_public_names_are_not_hidden_by_modules_of_the_same_name() -> None:
+    for name in [*usframe.__all__, *usframe.__all__]:  # the second time, all modules are imported
+        assert not isinstance(getattr(usframe, name), ModuleType), name
+
+
+@pytest.mark.parametrize("statement", ["import usframe", "import usframe.types, usframe.plugins, usframe.config"])
+def test_importing_usframe_imports_no_network(statement: str) -> None:
+    script = f"import sys; {statement}; sys.exit(bool({{'torch', 'sam2', 'SimpleITK'}} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,44 @@
+"""usframe: MedSAM2 on labelled ultrasound volumes.
+
+The public names below are imported on first use, so that ``import usframe`` stays instant.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Backbone": "usframe.types",
+    "Decoded": "usframe.types",
+    "Memory": "usframe.types",
+    "Prompt": "usframe.types",
+    "Segmentation": "usframe.types",
+    "Volume": "usframe.types",
+    "CaseError": "usframe.errors",
+    "CheckpointError": "usframe.errors",
+    "ReadError": "usframe.errors",
+    "RequestError": "usframe.errors",
+    "UsframeError": "usframe.errors",
+    "WriteError": "usframe.errors",
+    "hookimpl": "usframe.hookspecs",
+    "find_checkpoint": "usframe.checkpoints",
+    "load_backbone": "usframe.checkpoints",
+    "load_weights": "usframe.checkpoints",
+    "read_volume": "usframe.cases",
+    "segment": "usframe.segmentation",
+    "simulate": "usframe.simulation",
+    "write_mask": "usframe.writers",
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'usframe' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

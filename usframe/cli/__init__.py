@@ -1,0 +1,51 @@
+"""The command line: one file per command, imported when that command is called, so that --help is instant."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from usframe import __version__
+from usframe.errors import RequestError, UsframeError
+
+COMMANDS = {
+    "run": "Run an experiment: segment volumes from prompts, or train.",
+    "demo": "Simulate a small data set and segment it.",
+    "plugins": "List readers, prompts, augmentations and backbones.",
+}
+
+
+class Commands(click.Group):
+    """Commands by name from `COMMANDS`; an expected error is printed line by line instead of a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"usframe.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsframeError as error:
+            for problem in str(error).splitlines():
+                click.echo(f"Error: {problem}", err=True)
+            raise SystemExit(2 if isinstance(error, RequestError) else 1) from error
+        except KeyboardInterrupt as error:
+            click.echo("Error: interrupted", err=True)
+            raise SystemExit(130) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """MedSAM2 on labelled 3D ultrasound: masks from prompts, and honest numbers."""

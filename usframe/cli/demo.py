@@ -1,0 +1,67 @@
+"""`usframe demo`: simulate a small data set, then segment it as a user would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("usframe_demo"), show_default=True)
+@click.option("--cases", type=click.IntRange(min=1), default=6, show_default=True, help="Volumes to simulate.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every draw.")
+@click.option("--data-only", is_flag=True, help="Stop after writing volumes/ and labels/.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(out: Path, cases: int, seed: int, data_only: bool, quiet: bool) -> None:
+    """Simulate ultrasound volumes with labels, and segment them with every prompt strategy.
+
+    Writes OUT/volumes, OUT/labels and OUT/objects.json (what each label is), and the run in OUT/results.
+    """
+    from usframe.cli.run import execute
+    from usframe.errors import RequestError
+    from usframe.overrides import override
+
+    volumes, labels = out / "volumes", out / "labels"
+    if out.exists() and any(out.iterdir()) and not (out / "objects.json").exists():
+        raise RequestError(f"{out} holds something else than a demo; choose another folder with -o")
+    objects = write_cases(volumes, labels, cases, seed)
+    (out / "objects.json").write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
+    if not quiet:
+        click.echo(f"Simulated {cases} volumes with labels in {volumes} and {labels} (seed {seed}).")
+    if data_only:
+        return
+    request = {
+        "volumes": volumes,
+        "labels": labels,
+        "out": out / "results",
+        "backbone": "demo",
+        "overwrite": "true",
+    }
+    status = execute("all_prompts", [override(key, str(value)) for key, value in request.items()], quiet=quiet)
+    if not quiet:
+        click.echo(
+            f"\nOpen {out / 'results' / 'report.html'} in a browser. On your own data, type next:\n"
+            "  usframe run -i VOLUMES -l LABELS -o OUT --backbone demo --dry-run"
+        )
+    raise SystemExit(status)
+
+
+def write_cases(volumes: Path, labels: Path, cases: int, seed: int) -> dict[str, dict[int, str]]:
+    """Write case after case, one organ scene after the other; returns the name of each case's objects."""
+    import numpy as np
+
+    from usframe import Volume, simulate, write_mask
+    from usframe.simulation import SCENES
+
+    objects = {}
+    for number in range(cases):
+        scan = simulate(seed * 10_000 + number, scene=SCENES[number % len(SCENES)])
+        name = f"{scan.scene}_{number:03d}"
+        picture = np.round(scan.image * 255).astype(np.uint8)
+        memory = Volume(picture, spacing_mm=scan.spacing_mm)
+        for folder, voxels in ((volumes, picture), (labels, scan.labels)):
+            write_mask(folder / f"{name}.nii.gz", voxels, memory)
+        objects[name] = scan.names
+    return objects

@@ -1,0 +1,228 @@
+"""How a request becomes a `Predict` or a `Pretrain`: YAML composed by Hydra, then the user's overrides.
+
+Nothing here imports or runs code that a YAML names, and no weights are touched: a wrong request fails at once
+and with all that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.version import VersionBase
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from usframe.errors import ConfigError
+from usframe.overrides import escaped, first_line, override, parse_overrides
+from usframe.registry import Registry, nearest
+from usframe.schema import TASKS, Config, Predict, Pretrain, leaves, outside_limits
+
+CONFIGS = Path(str(files("usframe_configs")))
+GROUPS = ("noise",)
+_KINDS: dict[Any, str] = {
+    str: "text",
+    str | None: "text or null",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list[str]: "a list such as [a, b]",
+    list[int]: "a list such as [1, 2]",
+    dict[str, float]: "names with numbers such as {a: 1}",
+}
+
+
+def compose(experiment: str = "zero_shot", overrides: Sequence[str] = ()) -> Config:
+    """The experiment (a name under ``configs/experiment`` or a YAML file) with ``KEY=VALUE`` overrides.
+
+    Raises `ConfigError` with every problem at once.
+    """
+    config, problems = read(experiment, overrides)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
+    """As `compose`, with the problems handed back; a key that is wrong keeps its default.
+
+    Raises `ConfigError` where the YAML cannot be read at all or does not say its task.
+    """
+    path = find_experiment(experiment)
+    given, problems = parse_overrides(overrides)
+    choices = {key: given.pop(key) for key in GROUPS if isinstance(given.get(key), str)}
+    problems += [problem for key in list(choices) for problem in _check_choice(path, choices, key)]
+    content = _compose_yaml(path, choices)
+    task = content.get("task")
+    if not isinstance(task, str) or task not in TASKS:
+        raise ConfigError(f"{path}: task={task} is not possible; choose one of {', '.join(TASKS)}", *problems)
+    config = OmegaConf.structured(TASKS[task])
+    if content.pop("plugins", None):
+        problems.append(f"{path}: plugins can only be named on the command line, as plugins=[FILE.py]")
+    problems += [f"{path}: {problem}" for key, value in content.items() for problem in _set(config, key, value)]
+    problems += [problem for key, value in given.items() for problem in _set(config, key, value)]
+    try:
+        built: Any = OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{path}: {first_line(error)}", *problems) from error
+    built.out = built.out or str(Path("outputs", path.stem))
+    return built, [*problems, *outside_limits(built), *_impossible(built)]
+
+
+def find_experiment(experiment: str) -> Path:
+    """The YAML file of an experiment, given by name or by path. Raises `ConfigError`."""
+    if experiment.endswith((".yaml", ".yml")) or "/" in experiment:
+        path = Path(experiment)
+        if not path.is_file():
+            raise ConfigError(f"{path}: there is no such experiment file")
+        if path.suffix != ".yaml":
+            raise ConfigError(f"{path}: an experiment file must end in .yaml")
+        return path
+    known = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+    if experiment not in known:
+        raise ConfigError(
+            f"unknown experiment {experiment!r}{nearest(experiment, known)}; known: {', '.join(known)}, "
+            "or the path of a .yaml file"
+        )
+    return CONFIGS / "experiment" / f"{experiment}.yaml"
+
+
+def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]:
+    """One line per prompt or backbone that no plugin offers; ``registries`` as of `Plugins.by_kind`."""
+    prompts = config.prompts if isinstance(config, Predict) else list(config.prompt)
+    wanted = [*(("prompt", name) for name in prompts), ("backbone", config.backbone)]
+    return [registries[kind].unknown(name) for kind, name in wanted if name not in registries[kind]]
+
+
+def save_experiment(config: Config, path: Path) -> None:
+    """Write the YAML from which `usframe run` repeats the experiment; its first line is the command.
+
+    Plugin files are part of that command only, since no YAML may name code.
+    """
+    content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
+    plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
+    text = f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
+    path.write_text(text, encoding="utf-8")
+
+
+def _compose_yaml(path: Path, choices: Mapping[str, str]) -> dict[str, Any]:
+    """What the YAML and its defaults list say, with one file chosen from each group in ``choices``."""
+    try:
+        alone = OmegaConf.load(path)
+        if not isinstance(alone, DictConfig):
+            raise ConfigError(f"{path}: an experiment is made of 'key: value' lines")
+        if "hydra" in alone:  # its searchpath could import any package
+            raise ConfigError(f"{path}: unknown key 'hydra'")
+        with _hydra_at(path.parent.resolve()):
+            folders = [f"file://{CONFIGS}", f"file://{CONFIGS / 'experiment'}"]
+            search = override("hydra.searchpath", folders)
+            composed = hydra.compose(path.stem, [search], return_hydra_config=True)
+            if choices:
+                listed = composed.hydra.runtime.choices
+                chosen = [("" if key in listed else "+") + override(key, choices[key]) for key in choices]
+                composed = hydra.compose(path.stem, [search, *chosen], return_hydra_config=True)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: {error.problem}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: its defaults list leads back to itself") from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {first_line(error)}") from error
+    content = OmegaConf.to_container(composed)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items() if key != "hydra"}
+
+
+@contextmanager
+def _hydra_at(folder: Path) -> Iterator[None]:
+    """Hydra on ``folder``; its global state, by which sam2 finds its networks, is put back afterwards."""
+    state, base = GlobalHydra.instance(), VersionBase.instance().version_base
+    used = state.hydra
+    state.clear()
+    try:
+        with warnings.catch_warnings(), hydra.initialize_config_dir(str(folder), version_base="1.2"):
+            warnings.filterwarnings("ignore", message=".*missing `_self_`")  # it then comes last, as documented
+            yield
+    finally:
+        state.hydra = used
+        GlobalHydra.set_instance(state)
+        VersionBase.instance().version_base = base
+
+
+def _check_choice(path: Path, choices: dict[str, str], group: str) -> list[str]:
+    """Take a choice that no file stands for out of ``choices``."""
+    known = sorted({file.stem for root in (CONFIGS, path.parent) for file in (root / group).glob("*.yaml")})
+    if choices[group] in known:
+        return []
+    choice = choices.pop(group)
+    return [f"{group}={choice} is not possible{nearest(choice, known)}; choose one of {', '.join(known)}"]
+
+
+def _set(config: DictConfig, key: str, value: Any) -> list[str]:
+    """Put a value, or every value of a section, at a dotted key; problems are handed back, one line each."""
+    known = leaves(OmegaConf.get_type(config))
+    parts = [name for name in known if name.startswith(f"{key}.")]
+    section, _, name = key.rpartition(".")
+    weights = section in known and known[section].type == dict[str, float]
+    if parts and isinstance(value, Mapping):
+        return [problem for name, item in value.items() for problem in _set(config, f"{key}.{name}", item)]
+    if parts:
+        return [f"{key}={value} is not possible; set {', '.join(parts)}{_group_hint(key)}"]
+    if key not in known and not weights:
+        hint = nearest(key, known) or f"; its keys are {', '.join(known)}"
+        return [f"task={config.task} has no key {key!r}{hint}"]
+    kind = float if weights else known[key].type
+    try:
+        if isinstance(value, bool) != (kind is bool) and not isinstance(value, str):
+            raise ValueError(value)
+        if weights:
+            OmegaConf.select(config, section)[name] = value
+        else:
+            OmegaConf.update(config, key, value, merge=False)
+    except (OmegaConfBaseException, ValueError):
+        return [f"{key}={value} is not possible; it must be {_KINDS[kind]}"]
+    return []
+
+
+def _group_hint(key: str) -> str:
+    if key not in GROUPS:
+        return ""
+    known = ", ".join(sorted(path.stem for path in (CONFIGS / key).glob("*.yaml")))
+    return f", or name one of {known} in the defaults list"
+
+
+def _impossible(config: Config) -> list[str]:
+    problems = []
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
+        problems.append(f"device={config.device} is not possible; choose one of auto, cpu, cuda, cuda:N, mps")
+    if isinstance(config, Pretrain):
+        if not sum(config.prompt.values()) > 0:
+            problems.append("prompt: no strategy has a share above 0")
+        if len(config.simulate.shape) != 3:
+            problems.append(f"simulate.shape={config.simulate.shape} is not possible; write [D, H, W]")
+        return problems
+    if not config.volumes:
+        problems.append("volumes is required: -i VOLUMES")
+    if not config.labels:
+        problems.append("labels is required, because prompts are made from labels: -l LABELS")
+    if not config.prompts:
+        problems.append("prompts is empty; name at least one, such as -p box+point")
+    for name in sorted({name for name in config.prompts if config.prompts.count(name) > 1}):
+        problems.append(f"prompts names {name} twice")
+    if config.mode == "propagate":
+        problems.append("mode=propagate is not available in this version")
+    for key, place in (("volumes", config.volumes), ("labels", config.labels)):
+        if place and config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
+            problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
+    return problems

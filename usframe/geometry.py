@@ -1,0 +1,100 @@
+"""Between a slice and the network's square input: intensity, size, and pixel <-> model coordinates.
+
+Pixel centres are whole numbers, so a point ``x`` of a slice ``W`` pixels wide lies at ``(x + 0.5) * S / W - 0.5``
+in a network input of side ``S``; that is where `cv2.resize` puts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.errors import CaseError
+from usframe.types import Prompt
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+INTENSITIES = ("auto", "none", "minmax", "percentile")
+
+
+def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Map a volume (D, H, W) to float32 in 0-1, with one note for everything that was decided or repaired.
+
+    ``auto`` divides uint8 by 255, leaves data already within 0-1 alone, and otherwise does ``percentile``.
+    ``none`` demands uint8 or 0-1. ``minmax`` stretches the extremes, ``percentile`` the 0.5th to the 99.5th, of
+    the whole volume. NaN and infinite voxels become 0 (black). Raises `CaseError` for a volume of no finite
+    value, or for values beyond 0-1 with ``none``.
+    """
+    notes: list[str] = []
+    if data.dtype == np.uint8 and mode in ("auto", "none"):
+        return data.astype(np.float32) / 255, ()
+    values = data.astype(np.float32)
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise CaseError("the volume has no finite value")
+    if broken := int(finite.size - finite.sum()):
+        notes.append(f"{broken} NaN or infinite voxels were set to black")
+    low, high = float(values[finite].min()), float(values[finite].max())
+    if low < 0 or high > 1 or mode in ("minmax", "percentile"):
+        if mode == "none":
+            raise CaseError(
+                f"values run from {low:g} to {high:g}, but intensity=none expects 0-1; use intensity=auto"
+            )
+        if mode != "minmax":
+            lower, upper = np.percentile(values[finite], (0.5, 99.5))
+            low, high = (float(lower), float(upper)) if upper > lower else (low, high)
+        if mode == "auto":
+            notes.append(f"intensities from {low:g} to {high:g} (0.5th to 99.5th percentile) were mapped to 0-1")
+        values = (values - low) / max(high - low, np.finfo(np.float32).tiny)
+    values[~finite] = 0
+    return np.clip(values, 0, 1), tuple(notes)
+
+
+def resize_slice(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Resize (H, W) to (height, width): area-averaged along an axis that shrinks, linear along one that grows."""
+    for size in ((width, image.shape[0]), (width, height)):
+        shrinks = size[0] < image.shape[1] or size[1] < image.shape[0]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return image
+
+
+def resize_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Nearest-neighbour resize of (H, W) to (side, side); an object too small to be hit keeps one pixel."""
+    small = cv2.resize(mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    if mask.any() and not small.any():
+        rows, columns = np.nonzero(mask)
+        middle = len(rows) // 2
+        small[rows[middle] * side // mask.shape[0], columns[middle] * side // mask.shape[1]] = True
+    return small
+
+
+def to_network(slices: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Slices (B, H, W) in 0-1 as the network sees them: (B, 3, side, side), ImageNet mean and deviation."""
+    grey = np.stack([resize_slice(image, side, side) for image in slices])
+    return (grey[:, None] - IMAGENET_MEAN[:, None, None]) / IMAGENET_STD[:, None, None]
+
+
+def to_model(prompt: Prompt, shape: tuple[int, int], side: int) -> Prompt:
+    """The same prompt in pixels of a ``side`` x ``side`` network input; ``shape`` is the slice's (H, W)."""
+    scale = side / np.array([shape[1], shape[0]], np.float32)
+
+    def move(xy: NDArray[Any]) -> NDArray[np.float32]:
+        return ((xy.reshape(-1, 2) + 0.5) * scale - 0.5).astype(np.float32).reshape(xy.shape)
+
+    return replace(
+        prompt,
+        points=None if prompt.points is None else move(prompt.points),
+        box=None if prompt.box is None else move(prompt.box),
+        mask=None if prompt.mask is None else resize_mask(prompt.mask, side),
+    )
+
+
+def from_model(logits: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Decoder logits (N, s, s) on the original slice, (N, H, W), interpolated before any threshold."""
+    height, width = shape
+    size = (width, height)
+    return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in logits])

@@ -1,0 +1,61 @@
+"""``KEY=VALUE`` in Hydra's grammar: reading it, and writing it so that any text survives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+
+def parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Key -> value, the last one where a key is given twice; and one line about each that cannot be read."""
+    parser = OverridesParser.create()
+    given: dict[str, Any] = {}
+    problems = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            problems.append(f"{text!r} is no option; options are written KEY=VALUE")
+            continue
+        try:
+            parsed = parser.parse_override(f"value={value}")
+        except HydraException as error:
+            problems.append(f'{text}: {first_line(error)}; a text goes in quotes: "{override(key, value)}"')
+            continue
+        if parsed.is_sweep_override():
+            problems.append(f"{text}: one value at a time; a list is written {key}=[{value}]")
+        else:
+            given[key] = parsed.value()
+    return given, problems
+
+
+def override(key: str, value: str | Sequence[str]) -> str:
+    """``KEY=VALUE`` that is read back as exactly this text, or list of texts."""
+    if isinstance(value, str):
+        return f"{key}={_quoted(value)}"
+    return f"{key}=[{','.join(map(_quoted, value))}]"
+
+
+def escaped(value: Any) -> Any:
+    """The value with all its texts such that OmegaConf does not read ``${`` as a reference."""
+    if isinstance(value, dict):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [escaped(item) for item in value]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
+
+
+def first_line(error: BaseException) -> str:
+    """The message of an exception without its details; where it is empty, that of its cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines and error.__cause__:
+        return first_line(error.__cause__)
+    return lines[0] if lines else type(error).__name__
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(escaped(text), Quote.single).with_quotes()

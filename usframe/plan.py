@@ -1,0 +1,77 @@
+"""What a run would do, found out by reading every case but loading no network: `usframe run --dry-run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from usframe.errors import UsframeError
+from usframe.plugins import Plugins
+from usframe.predict import find_cases, mask_path, prompt_case, read_case
+from usframe.schema import Predict
+from usframe.types import Case
+
+
+def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> int:
+    """Print pairs, shapes, spacings, label values, prompts and planned files; the status a run would begin with.
+
+    Raises `PairingError` where volumes and labels do not pair. Writes nothing.
+    """
+    plans = [plan_case(case, config, plugins) for case in find_cases(config, plugins)]
+    if json_output:
+        print(json.dumps({"out": config.out, "backbone": config.backbone, "cases": plans}, indent=2))
+    else:
+        for plan in plans:
+            print(describe(plan))
+        broken = sum("error" in plan for plan in plans)
+        objects = sorted({value for plan in plans for value in plan.get("label_values", ())})
+        print(
+            f"{len(plans)} cases ({broken} cannot be run), objects {', '.join(map(str, objects)) or 'none'}, "
+            f"prompts {', '.join(config.prompts)}, backbone {config.backbone}. Nothing was written."
+        )
+    return int(any("error" in plan for plan in plans))
+
+
+def plan_case(case: Case, config: Predict, plugins: Plugins) -> dict[str, Any]:
+    """Everything known about a case before it is segmented; ``error`` where it cannot be."""
+    plan: dict[str, Any] = {"case": case.name, "volume": str(case.volume), "labels": str(case.labels)}
+    notes: list[str] = []
+    try:
+        volume, labels, _ = read_case(case, config, plugins, notes)
+        prompts = prompt_case(case, labels.data, config, plugins)
+    except UsframeError as error:
+        return {**plan, "error": str(error)}
+    values = [int(value) for value in np.unique(labels.data) if value]
+    return {
+        **plan,
+        "shape": list(volume.data.shape),
+        "dtype": str(volume.data.dtype),
+        "spacing_mm": None if volume.spacing_mm is None else [round(float(mm), 6) for mm in volume.spacing_mm],
+        "label_values": values,
+        "slices_without_object": int((~labels.data.any((1, 2))).sum()),
+        "prompts": {name: len(asked) for name, asked in prompts.items()},
+        "masks": [str(mask_path(Path(config.out or ""), name, case)) for name in config.prompts],
+        "notes": notes,
+    }
+
+
+def describe(plan: dict[str, Any]) -> str:
+    """A plan in a few lines for the terminal."""
+    head = f"{plan['case']}: {plan['volume']} + {plan['labels']}"
+    if "error" in plan:
+        return f"{head}\n  error: {plan['error']}"
+    spacing = "unknown" if plan["spacing_mm"] is None else " x ".join(f"{mm:g}" for mm in plan["spacing_mm"])
+    depth, height, width = plan["shape"]
+    counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
+    lines = [
+        head,
+        f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}"
+        f"{'' if plan['spacing_mm'] is None else ' mm'}; labels {', '.join(map(str, plan['label_values'])) or 'none'}; "
+        f"{plan['slices_without_object']} slices without an object",
+        f"  prompts: {counts} -> {', '.join(plan['masks'])}",
+        *(f"  note: {note}" for note in plan["notes"]),
+    ]
+    return "\n".join(lines)

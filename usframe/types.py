@@ -1,0 +1,186 @@
+"""The nouns of usframe: what readers return, strategies make, backbones exchange and users get back.
+
+Array axes come first in every docstring. ``D`` counts slices (or frames of a clip), ``H`` rows and ``W`` columns
+as the image is looked at; points are ``(x, y)`` = (column, row) with pixel centres at whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A volume, a clip, or a single picture (D = 1).
+
+    ``data``: (D, H, W), slice axis first, any real dtype.
+    ``spacing_mm``: (3,) distance between neighbours along D, H, W in mm; None where the file does not say.
+    ``grid``: source geometry, opaque to everyone but the reader that made it; None for arrays made in memory.
+    ``notes``: what the reader assumed or repaired, one sentence each, shown to the user.
+    """
+
+    data: NDArray[Any]
+    spacing_mm: tuple[float, float, float] | None = None
+    grid: Any = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 3:
+            raise ValueError(f"Volume.data must have three axes (D, H, W), not shape {self.data.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What one object on one slice is pointed out with, in pixels of the original slice.
+
+    ``points``: (N, 2) xy; ``point_labels``: (N,) 1 inside the object, 0 outside; ``box``: (4,) xyxy, the first
+    and last column and row that belong to the object; ``mask``: (H, W) bool.
+    """
+
+    frame: int
+    object_id: int
+    points: NDArray[np.float32] | None = None
+    point_labels: NDArray[np.int64] | None = None
+    box: NDArray[np.float32] | None = None
+    mask: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        if self.points is None and self.box is None and self.mask is None:
+            raise ValueError("a Prompt needs points, a box or a mask")
+        if (self.points is None) != (self.point_labels is None):
+            raise ValueError("a Prompt with points needs point_labels, and the other way round")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What a backbone answered for one volume.
+
+    ``mask``: (D, H, W) uint8, 0 background, else the object id. ``object_ids``: (O,) ascending.
+    ``predicted_iou``: (O, D) float32, NaN where nothing was predicted. ``logits``: (O, D, S/4, S/4) float32 at
+    the backbone's decoder resolution, NaN where nothing was predicted; None unless asked for.
+    """
+
+    mask: NDArray[np.uint8]
+    object_ids: tuple[int, ...]
+    predicted_iou: NDArray[np.float32]
+    logits: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The decoder's answer for N prompts with M candidate masks each, tensors on the backbone's device.
+
+    ``logits``: (N, M, S/4, S/4); ``iou``: (N, M) predicted IoU of each candidate; ``presence``: (N,) logit that
+    the object is on this slice; ``tokens``: (N, M, C) output tokens that a memory is made from, or None.
+    """
+
+    logits: torch.Tensor
+    iou: torch.Tensor
+    presence: torch.Tensor
+    tokens: torch.Tensor | None = None
+
+
+Features: TypeAlias = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """One slice as it is remembered: ``prompted`` or only propagated to. ``content`` is the backbone's own."""
+
+    frame: int
+    prompted: bool
+    content: Any
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A promptable network as four verbs, shared by inference and training.
+
+    ``image_size`` is S, the side of the square network input in pixels; ``module`` holds the parameters, which
+    came from the file ``checkpoint`` (None for fresh weights).
+    Prompts passed to `decode` are in pixels of that S x S input (see `usframe.geometry.to_model`).
+    """
+
+    image_size: int
+    module: torch.nn.Module
+    checkpoint: Path | None
+
+    def encode(self, images: torch.Tensor) -> Features:
+        """Embed ``images`` (B, 3, S, S), normalised with the ImageNet mean and standard deviation."""
+
+    def decode(
+        self,
+        features: Features,
+        prompts: Sequence[Prompt | None],
+        index: Sequence[int],
+        *,
+        multimask: bool = False,
+        keep_masks: bool = False,
+    ) -> Decoded:
+        """Decode ``prompts[n]`` on image ``index[n]`` of the encoded batch; several may share one image.
+
+        None is no prompt: the features were conditioned on memories. ``multimask`` asks for three candidates.
+        ``keep_masks`` returns mask prompts as they are instead of refining them.
+        """
+
+    def memorize(self, features: Features, decoded: Decoded) -> Any:
+        """The content of a `Memory`: one slice (B = 1) with the decoded masks of its O objects (M = 1)."""
+
+    def condition(
+        self,
+        features: Features,
+        memories: Sequence[Memory],
+        *,
+        frame: int,
+        length: int,
+        reverse: bool = False,
+    ) -> Features:
+        """Features of slice ``frame`` (B = 1) of ``length``, fused with memories of O objects: B = O.
+
+        ``reverse``: slices are visited in descending order, so the past lies above.
+        """
+
+
+class Reader(Protocol):
+    """One file format (or family of formats): how its files become a `Volume` and a mask goes back.
+
+    ``layout`` names the axes of the stored array in the order the file has them, as a permutation of ``d``
+    (slices), ``h`` (rows) and ``w`` (columns); ``auto`` is the format's own meaning.
+    """
+
+    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+        """Read ``path``. ``onto``: the volume that labels belong to, for formats that store them cropped.
+
+        Raises `ReadError` in one line for a file that is damaged or has no three axes.
+        """
+
+    def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
+        """(D, H, W) from the header, without reading the voxels where the format allows it."""
+
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
+        """Write ``mask`` (D, H, W) on ``grid`` (a `Volume.grid` of this reader; None for plain arrays)."""
+
+
+PromptStrategy: TypeAlias = Callable[..., "Prompt | None"]
+Augmentation: TypeAlias = Callable[..., tuple[NDArray[np.float32], NDArray[np.uint8]]]
+BackboneFactory: TypeAlias = Callable[..., Backbone]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One volume on disk, with its labels where there are any."""
+
+    name: str
+    volume: Path
+    labels: Path | None = None
+    suffix: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
