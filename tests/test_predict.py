@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -146,25 +148,44 @@ def test_json_is_json_and_quiet_is_quiet(data):
     assert run(*data.request("--quiet", "overwrite=true")).output == ""
 
 
-def test_two_processes_write_the_same_files_as_one(data, tmp_path):
-    """`accelerate launch --num_processes 2 -m usframe run …`, on the CPU."""
+LAUNCHERS = {
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port"],
+    "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port"],
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_write_the_same_files_as_one(data, tmp_path, launcher):
+    """`accelerate launch` and `torchrun` on the CPU; without a GPU, accelerate wants to be told --multi_gpu."""
     assert run(*data.request("-p", "box", "-p", "point")).exit_code == 0
-    alone = {
-        p.relative_to(data.out): p.read_bytes() for p in data.out.rglob("*") if p.suffix in {".gz", ".csv", ".png"}
-    }
     both = data._replace(out=tmp_path / "both")
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--main_process_port", "0"]
-    request = [*both.request("-p", "box", "-p", "point")]
     done = subprocess.run(
-        [sys.executable, *launch, "-m", "usframe", *request],
+        [
+            sys.executable,
+            "-m",
+            *LAUNCHERS[launcher],
+            free_port(),
+            "-m",
+            "usframe",
+            *both.request("-p", "box", "-p", "point"),
+        ],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    together = {
-        p.relative_to(both.out): p.read_bytes() for p in both.out.rglob("*") if p.suffix in {".gz", ".csv", ".png"}
-    }
     assert json.loads((both.out / "run.json").read_text())["processes"] == 2
-    assert together == alone
+    assert results(both.out) == results(data.out)
+
+
+def results(out: Path) -> dict[Path, bytes]:
+    """Masks, overlays and tables by their place in OUT."""
+    files = (path for path in out.rglob("*") if path.suffix in {".gz", ".csv", ".png"})
+    return {path.relative_to(out): path.read_bytes() for path in files}
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])

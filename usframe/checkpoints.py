@@ -63,7 +63,7 @@ def resolve_device(name: str) -> str:
         raise RequestError(f"device={name} is not known; use auto, cpu, cuda, cuda:N or mps")
     if int(number or 0) >= available[kind]:
         raise RequestError(
-            f"device={name} is not available here (torch {torch.__version__} sees {available[kind]} {kind} devices); "
+            f"device={name} is not available here: torch {torch.__version__} sees {available[kind]} of them; "
             "use device=auto or cpu, or install a torch build for your GPU"
         )
     return name
@@ -101,7 +101,7 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
             return folder / filename
     raise CheckpointError(
         f"checkpoint {filename} was not found in {', '.join(map(str, folders))}; "
-        f"get it from {source} and put it at {folders[0] / filename}, or name it with --checkpoint FILE"
+        f"get it from {source}, and put it at {folders[0] / filename} or name it with --checkpoint FILE"
     )
 
 
@@ -126,9 +126,8 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
         ),
     ]
     if any(problems):
-        raise CheckpointError(
-            f"checkpoint {path} does not fit this network of {len(expected)} tensors: {'; '.join(filter(None, problems))}"
-        )
+        what = "; ".join(filter(None, problems))
+        raise CheckpointError(f"checkpoint {path} does not fit this network of {len(expected)} tensors: {what}")
     module.load_state_dict(state, strict=True)
 
 

@@ -55,7 +55,7 @@ class SliceObjective(torch.nn.Module):
             target = F.interpolate(target, size=(size, size), mode="area")[:, 0]
             losses.append((len(masks), mask_losses(decoded, target, self.weights)))
         count = sum(n for n, _ in losses)
-        return {name: sum(n * terms[name] for n, terms in losses) / count for name in losses[0][1]}
+        return {name: torch.stack([n / count * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
 
 
 def decode_samples(backbone: Backbone, samples: Sequence[Sample]) -> list[tuple[Decoded, Any]]:
@@ -196,7 +196,7 @@ class Running:
 
     def means(self) -> dict[str, float]:
         means = {name: round(value / self.count, 4) for name, value in self.sums.items()}
-        self.__init__()
+        self.sums, self.count = {}, 0
         return means
 
 

@@ -18,7 +18,6 @@ from usframe.types import Prompt
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-INTENSITIES = ("auto", "none", "minmax", "percentile")
 
 
 def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -31,7 +30,7 @@ def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray
     """
     notes: list[str] = []
     if data.dtype == np.uint8 and mode in ("auto", "none"):
-        return data.astype(np.float32) / 255, ()
+        return data.astype(np.float32) / np.float32(255), ()
     values = data.astype(np.float32)
     finite = np.isfinite(values)
     if not finite.any():
@@ -49,17 +48,18 @@ def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray
             low, high = (float(lower), float(upper)) if upper > lower else (low, high)
         if mode == "auto":
             notes.append(f"intensities from {low:g} to {high:g} (0.5th to 99.5th percentile) were mapped to 0-1")
-        values = (values - low) / max(high - low, np.finfo(np.float32).tiny)
+        values = (values - low) / (high - low if high > low else 1.0)
     values[~finite] = 0
     return np.clip(values, 0, 1), tuple(notes)
 
 
 def resize_slice(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Resize (H, W) to (height, width): area-averaged along an axis that shrinks, linear along one that grows."""
+    resized: Any = image
     for size in ((width, image.shape[0]), (width, height)):
-        shrinks = size[0] < image.shape[1] or size[1] < image.shape[0]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return image
+        shrinks = size[0] < resized.shape[1] or size[1] < resized.shape[0]
+        resized = cv2.resize(resized, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
 
 
 def resize_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:

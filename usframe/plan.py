@@ -63,13 +63,13 @@ def describe(plan: dict[str, Any]) -> str:
     head = f"{plan['case']}: {plan['volume']} + {plan['labels']}"
     if "error" in plan:
         return f"{head}\n  error: {plan['error']}"
-    spacing = "unknown" if plan["spacing_mm"] is None else " x ".join(f"{mm:g}" for mm in plan["spacing_mm"])
+    spacing = " x ".join(f"{mm:g}" for mm in plan["spacing_mm"] or ()) + " mm" if plan["spacing_mm"] else "unknown"
+    labels = ", ".join(map(str, plan["label_values"])) or "none"
     depth, height, width = plan["shape"]
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
     lines = [
         head,
-        f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}"
-        f"{'' if plan['spacing_mm'] is None else ' mm'}; labels {', '.join(map(str, plan['label_values'])) or 'none'}; "
+        f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}; labels {labels}; "
         f"{plan['slices_without_object']} slices without an object",
         f"  prompts: {counts} -> {', '.join(plan['masks'])}",
         *(f"  note: {note}" for note in plan["notes"]),

@@ -58,7 +58,7 @@ def segment_slices(
 
     ``data``: (D, H, W) float32 in 0-1. ``batch_size`` slices are encoded at a time, and ``progress`` is told so.
     """
-    depth, height, width = data.shape
+    shape = data.shape[1:]
     check_prompts(prompt_sets, data.shape)
     answers = {
         name: _Answer(data.shape, sorted({p.object_id for p in prompts}), backbone.image_size // 4, keep_logits)
@@ -75,7 +75,7 @@ def segment_slices(
             features = backbone.encode(torch.from_numpy(to_network(data[batch], backbone.image_size)))
             for row, frame in enumerate(batch):
                 names, asked = zip(*by_frame[frame], strict=True)
-                moved = [to_model(prompt, (height, width), backbone.image_size) for prompt in asked]
+                moved = [to_model(prompt, shape, backbone.image_size) for prompt in asked]
                 logits, iou = decode_best(backbone, features, moved, [row] * len(moved), multimask)
                 for name in answers:
                     mine = [n for n, owner in enumerate(names) if owner == name]

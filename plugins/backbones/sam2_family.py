@@ -11,9 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from usframe_plugins.backbones.sam2_verbs import Sam2Backbone
-
 from usframe import find_checkpoint, load_weights
+
+from .sam2_verbs import Sam2Backbone
 
 RANDOM = "random"
 

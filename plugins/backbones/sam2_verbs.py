@@ -101,7 +101,7 @@ class Sam2Backbone:
                 repeat_image=False,
                 high_res_features=[level[rows] for level in features.high_res],
             )
-        if kept:
+        if kept and masks is not None:
             logits, iou = _resized(masks * 20 - 10, 4), torch.ones_like(iou)
             presence = torch.full_like(presence, 10.0)
         tokens = tokens.expand(-1, logits.shape[1], -1)

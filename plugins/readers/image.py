@@ -9,9 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from usframe_plugins.readers.grid import Grid, axis_order, check_file, in_dhw, one_line, three_axes, to_dhw
 
 from usframe import ReadError, Volume, WriteError
+
+from .grid import Grid, axis_order, check_file, in_dhw, one_line, three_axes, to_dhw
 
 NATURAL = "dhw"
 PAGED = (".tif", ".tiff")

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
-from usframe_plugins.readers.grid import (
+
+from usframe import ReadError, Volume, WriteError
+
+from .grid import (
     TIME,
     Affine,
     Grid,
@@ -23,9 +26,7 @@ from usframe_plugins.readers.grid import (
     three_axes,
     to_dhw,
 )
-from usframe_plugins.readers.slicer import merge_segments, resample
-
-from usframe import ReadError, Volume, WriteError
+from .slicer import merge_segments, resample
 
 NATURAL = "whd"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -11,7 +11,10 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from numpy.typing import NDArray
-from usframe_plugins.readers.grid import (
+
+from usframe import ReadError, Volume
+
+from .grid import (
     TIME,
     Affine,
     Grid,
@@ -26,8 +29,6 @@ from usframe_plugins.readers.grid import (
     three_axes,
     to_dhw,
 )
-
-from usframe import ReadError, Volume
 
 NATURAL = "whd"
 MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIFTI_UNITS_METER, _MM, _MICRON; 0 is unknown

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from usframe_plugins.readers.grid import (
+
+from usframe import ReadError, Volume
+
+from .grid import (
     Grid,
     axis_order,
     check_file,
@@ -20,8 +23,6 @@ from usframe_plugins.readers.grid import (
     three_axes,
     to_dhw,
 )
-
-from usframe import ReadError, Volume
 
 NATURAL = "dhw"
 VOLUME_KEYS = ("imgs",)
