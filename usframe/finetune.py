@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -27,10 +25,10 @@ from tqdm import tqdm
 from usframe.checkpoints import load_backbone
 from usframe.clips import Mixture, Sample, SimulatedSlices
 from usframe.geometry import from_model, to_model, to_network
+from usframe.launch import describe_run, launch, prepare_output
 from usframe.losses import mask_losses
 from usframe.plugins import Plugins
 from usframe.prompting import Noise
-from usframe.results import prepare_output
 from usframe.schema import Pretrain
 from usframe.segmentation import best_candidates, is_ambiguous
 from usframe.types import Backbone, Decoded
@@ -89,12 +87,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
 
     Raises `RequestError` where the device or the checkpoint does not fit. Returns the exit status.
     """
-    accelerator = Accelerator(
-        cpu=config.device == "cpu",
-        mixed_precision={"bf16": "bf16", "fp16": "fp16"}.get(config.precision, "no"),
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-    set_seed(config.seed)
+    accelerator = launch(config, training=True)
     backbone = load_backbone(
         config.backbone,
         checkpoint=config.checkpoint,
@@ -146,10 +139,13 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
             curve.append({"step": step, "seconds": round(time.time() - started, 1), **running.means(), **scores})
             save_checkpoint(backbone, out)
             _write_curve(out / "curve.csv", curve)
-            tqdm.write("  ".join(f"{name} {value:g}" for name, value in curve[-1].items()), file=sys.stderr)
+            if not quiet:
+                tqdm.write("  ".join(f"{name} {value:g}" for name, value in curve[-1].items()), file=sys.stderr)
     bar.close()
     if accelerator.is_main_process:
-        (out / "summary.json").write_text(json.dumps(curve[-1], indent=2) + "\n", encoding="utf-8")
+        run = describe_run(config, backbone, accelerator.num_processes, time.time() - started)
+        _write_json(out / "run.json", run)
+        _write_json(out / "summary.json", curve[-1])
     return 0
 
 
@@ -220,3 +216,7 @@ def _write_curve(path: Path, curve: Sequence[Mapping[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(curve[0]))
         writer.writeheader()
         writer.writerows(curve)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a run would do, found out by reading every case but loading no network: `usframe run --dry-run`."""
+"""What a run would do, found out by doing all of it but the segmentation: `usframe run --dry-run`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from usframe.errors import UsframeError
+from usframe.checkpoints import load_backbone
+from usframe.errors import RequestError, UsframeError
 from usframe.plugins import Plugins
 from usframe.predict import find_cases, mask_path, prompt_case, read_case
 from usframe.schema import Predict
@@ -18,11 +19,14 @@ from usframe.types import Case
 def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> int:
     """Print pairs, shapes, spacings, label values, prompts and planned files; the status a run would begin with.
 
-    Raises `PairingError` where volumes and labels do not pair. Writes nothing.
+    Raises `RequestError` where volumes and labels do not pair, and, after printing, where the backbone cannot be
+    had. Writes nothing.
     """
     plans = [plan_case(case, config, plugins) for case in find_cases(config, plugins)]
+    missing = _backbone_problem(config, plugins)
     if json_output:
-        print(json.dumps({"out": config.out, "backbone": config.backbone, "cases": plans}, indent=2))
+        plan = {"out": config.out, "backbone": config.backbone, "problem": missing and str(missing), "cases": plans}
+        print(json.dumps(plan, indent=2))
     else:
         for plan in plans:
             print(describe(plan))
@@ -32,6 +36,8 @@ def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> 
             f"{len(plans)} cases ({broken} cannot be run), objects {', '.join(map(str, objects)) or 'none'}, "
             f"prompts {', '.join(config.prompts)}, backbone {config.backbone}. Nothing was written."
         )
+    if missing:
+        raise missing
     return int(any("error" in plan for plan in plans))
 
 
@@ -54,7 +60,7 @@ def plan_case(case: Case, config: Predict, plugins: Plugins) -> dict[str, Any]:
         "slices_without_object": int((~labels.data.any((1, 2))).sum()),
         "prompts": {name: len(asked) for name, asked in prompts.items()},
         "masks": [str(mask_path(Path(config.out or ""), name, case)) for name in config.prompts],
-        "notes": notes,
+        "notes": list(dict.fromkeys(notes)),
     }
 
 
@@ -75,3 +81,17 @@ def describe(plan: dict[str, Any]) -> str:
         *(f"  note: {note}" for note in plan["notes"]),
     ]
     return "\n".join(lines)
+
+
+def _backbone_problem(config: Predict, plugins: Plugins) -> RequestError | None:
+    try:
+        load_backbone(
+            config.backbone,
+            checkpoint=config.checkpoint,
+            device=config.device,
+            precision=config.precision,
+            plugins=plugins,
+        )
+    except RequestError as error:
+        return error
+    return None

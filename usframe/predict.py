@@ -6,6 +6,7 @@ first one writes the tables.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import traceback
@@ -15,19 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object, set_seed
+from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from usframe.cases import pair_cases, read_labels, read_volume
 from usframe.checkpoints import load_backbone
 from usframe.errors import CaseError, PairingError, UsframeError
 from usframe.geometry import normalise_intensity
+from usframe.launch import launch, prepare_output
 from usframe.metrics import score_case
 from usframe.plugins import Plugins
 from usframe.prompting import Noise, make_prompts
 from usframe.report import write_overlay
-from usframe.results import CaseResult, prepare_output, write_results
+from usframe.results import CaseResult, print_results, write_results
 from usframe.schema import Predict
 from usframe.segmentation import segment_slices
 from usframe.types import Backbone, Case, Prompt, Volume
@@ -40,12 +41,11 @@ def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_outp
     Raises `RequestError` before any case is touched where the request cannot be met.
     """
     cases = find_cases(config, plugins)
-    accelerator = Accelerator(cpu=config.device == "cpu")
-    set_seed(config.seed)
+    accelerator = launch(config)
     backbone = load_backbone(
         config.backbone,
         checkpoint=config.checkpoint,
-        device=str(accelerator.device) if accelerator.num_processes > 1 else config.device,
+        device=str(accelerator.device),
         precision=config.precision,
         plugins=plugins,
     )
@@ -60,12 +60,17 @@ def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_outp
         bar.set_postfix_str(case.name)
         results.append(run_case(case, config, plugins, backbone))
     everyone = sorted(gather_object(results), key=lambda result: result.case)
-    failed = any(result.error for result in everyone)
     if accelerator.is_main_process:
-        wall = time.perf_counter() - started
-        write_results(config, backbone, everyone, wall, accelerator.num_processes, quiet, json_output)
+        seconds = time.perf_counter() - started
+        answer = write_results(config, backbone, everyone, seconds, accelerator.num_processes)
+        if json_output:
+            print(json.dumps(answer, indent=2))
+        elif not quiet:
+            print_results(answer, seconds)
+        for failure in answer["failures"]:
+            print(f"Error: case {failure['case']} ({failure['stage']}): {failure['error']}", file=sys.stderr)
     accelerator.end_training()
-    return int(failed)
+    return int(any(result.error for result in everyone))
 
 
 def find_cases(config: Predict, plugins: Plugins) -> list[Case]:
@@ -106,6 +111,8 @@ def run_case(case: Case, config: Predict, plugins: Plugins, backbone: Backbone) 
     except Exception as error:  # a bug in one case must not cost the others; its traceback is shown
         traceback.print_exc()
         result.error = f"{type(error).__name__}: {error}"
+    if result.error:
+        result.rows.clear()
     return result
 
 
@@ -114,6 +121,7 @@ def _run_stages(case: Case, config: Predict, plugins: Plugins, backbone: Backbon
         volume, labels, data = read_case(case, config, plugins, result.notes)
     with result.timed("prompt"):
         prompts = prompt_case(case, labels.data, config, plugins)
+    result.oracle_prompts = [name for name, asked in prompts.items() if any(p.mask is not None for p in asked)]
     frames = {prompt.frame for asked in prompts.values() for prompt in asked}
     with_object = int(labels.data.any((1, 2)).sum())
     result.slices = {

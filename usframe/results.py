@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
-import resource
-import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from usframe.checkpoints import sha256
-from usframe.config import save_experiment
-from usframe.errors import RequestError
+from usframe.launch import describe_run
 from usframe.metrics import summarise, table, write_metrics
 from usframe.report import write_report
-from usframe.schema import Config, Predict
+from usframe.schema import Predict
 from usframe.types import Backbone
-
-PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
 
 
 @dataclass
@@ -38,6 +27,7 @@ class CaseResult:
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     slices: dict[str, int] = field(default_factory=dict)
+    oracle_prompts: list[str] = field(default_factory=list)
     stage: str = ""
     error: str = ""
 
@@ -49,35 +39,25 @@ class CaseResult:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def prepare_output(config: Config) -> Path:
-    """Make OUT and keep the resolved experiment in it. Raises `RequestError` where an earlier run would be lost."""
-    out = Path(config.out or "")
-    if (out / "run.json").exists() and not config.overwrite:
-        raise RequestError(f"{out} already holds a run; choose another -o, or add overwrite=true to replace it")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        save_experiment(config, out / "experiment.yaml")
-    except OSError as error:
-        raise RequestError(f"cannot write to {out}: {error.strerror}; choose another -o") from error
-    return out
-
-
 def write_results(
-    config: Predict,
-    backbone: Backbone,
-    results: Sequence[CaseResult],
-    seconds: float,
-    processes: int,
-    quiet: bool,
-    json_output: bool,
-) -> None:
-    """Write every table of OUT and print what a user wants to know first."""
+    config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
+) -> dict[str, Any]:
+    """Write every table of OUT and the report; returns the summary with the failures, as ``--json`` prints it."""
     out = Path(config.out or "")
     rows = [row for result in results for row in result.rows]
+    done = [result.case for result in results if not result.error]
     failures = [
         {"case": result.case, "stage": result.stage, "error": result.error} for result in results if result.error
     ]
-    run = describe_run(config, backbone, results, seconds, processes)
+    run = {
+        **describe_run(config, backbone, processes, seconds),
+        "volumes": config.volumes,
+        "labels": config.labels,
+        "prompts": list(config.prompts),
+        "oracle_prompts": sorted({name for result in results for name in result.oracle_prompts}),
+        **_totals(results, seconds),
+        "notes": _notes(results),
+    }
     summary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
@@ -87,40 +67,38 @@ def write_results(
     _write_failures(out / "failures.csv", failures)
     _write_json(out / "summary.json", summary)
     _write_json(out / "run.json", run)
-    overlays = {
-        name: [out / "overlays" / name / f"{result.case}.png" for result in results if not result.error]
-        for name in (config.prompts if config.overlays else ())
-    }
     write_report(
         out / "report.html",
         title=f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}",
         summary=summary["scores"],
         slices=run["slices"],
-        overlays=overlays,
+        overlays={
+            name: [out / "overlays" / name / f"{case}.png" for case in done]
+            for name in (config.prompts if config.overlays else ())
+        },
         run=run,
         failures=failures,
     )
-    if json_output:
-        print(json.dumps({"out": str(out), **summary, "failures": failures}, indent=2))
-    elif not quiet:
-        print(table(summary["scores"]))
-        for note in _notes(results):
-            print(f"note: {note}")
-        slices = run["slices"]
-        print(
-            f"{len(results) - len(failures)} of {len(results)} cases, {slices['encoded']} slices in "
-            f"{seconds:.0f} s ({run['slices_per_second']:.2g} slices/s); "
-            f"{slices['without_object']} slices without an object were left empty"
-        )
-        print(f"Wrote {out}/: masks, overlays, metrics.csv, summary.json, report.html")
-    for failure in failures:
-        print(f"Error: case {failure['case']} ({failure['stage']}): {failure['error']}", file=sys.stderr)
+    return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
 
 
-def describe_run(
-    config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
-) -> dict[str, Any]:
-    """What run.json holds: enough to repeat the run and to judge its speed."""
+def print_results(answer: Mapping[str, Any], seconds: float) -> None:
+    """The scores, what was assumed, and where the files are, for the terminal."""
+    cases, slices = answer["cases"], answer["slices"]
+    done = cases["total"] - cases["failed"]
+    if done:
+        print(table(answer["scores"]))
+    for note in answer["notes"]:
+        print(f"note: {note}")
+    print(
+        f"{done} of {cases['total']} cases, {slices['encoded']} slices in {seconds:.0f} s; "
+        f"{slices['without_object']} slices without an object were left empty"
+    )
+    print(f"Wrote {answer['out']}/: {'masks, metrics.csv, ' if done else ''}summary.json, report.html")
+
+
+def _totals(results: Sequence[CaseResult], seconds: float) -> dict[str, Any]:
+    """Slices and seconds of all cases together."""
     stages: dict[str, float] = {}
     slices = {"total": 0, "encoded": 0, "without_object": 0}
     for result in results:
@@ -128,31 +106,8 @@ def describe_run(
             stages[stage] = round(stages.get(stage, 0.0) + spent, 4)
         for kind, count in result.slices.items():
             slices[kind] += count
-    checkpoint = backbone.checkpoint
-    device = next(backbone.module.parameters()).device
-    memory = {"host_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
-    if device.type == "cuda":
-        memory["device_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20)
-    return {
-        "command": shlex.join(["usframe", *sys.argv[1:]]),
-        "versions": {"python": platform.python_version(), **_versions()},
-        "platform": platform.platform(),
-        "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
-        "precision": config.precision,
-        "processes": processes,
-        "backbone": config.backbone,
-        "checkpoint": None if checkpoint is None else str(checkpoint),
-        "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
-        "seed": config.seed,
-        "prompts": list(config.prompts),
-        "slices": slices,
-        "seconds": round(seconds, 3),
-        "seconds_per_stage": stages,
-        "slices_per_second": round(slices["encoded"] / seconds, 3) if seconds else 0.0,
-        "peak_memory": memory,
-        "notes": _notes(results),
-    }
+    speed = round(slices["encoded"] / seconds, 3) if seconds else 0.0
+    return {"slices": slices, "seconds_per_stage": stages, "slices_per_second": speed}
 
 
 def _notes(results: Sequence[CaseResult]) -> list[str]:
@@ -162,16 +117,6 @@ def _notes(results: Sequence[CaseResult]) -> list[str]:
         for note in dict.fromkeys(result.notes):
             count.setdefault(note, []).append(result.case)
     return [f"{note} ({len(cases)} cases, first {cases[0]})" for note, cases in count.items()]
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed as a package"
-    return found
 
 
 def _write_failures(path: Path, failures: Sequence[Mapping[str, str]]) -> None:

@@ -63,7 +63,7 @@ class Predict(Common):
     cases: list[str] = option([])
     prompts: list[str] = option(["box+point"])
     components: str = option("largest", choices=("largest", "all", "merged"))
-    box_margin: float = option(0.0)
+    box_margin: float = option(0.0, least=0)
     mode: str = option("slice", choices=("slice", "propagate"))
     multimask: str = option("auto", choices=("auto", "always", "never"))
     batch_size: int = option(8, least=1)

@@ -26,6 +26,7 @@ def command(out: Path, cases: int, seed: int, data_only: bool, quiet: bool) -> N
     volumes, labels = out / "volumes", out / "labels"
     if out.exists() and any(out.iterdir()) and not (out / "objects.json").exists():
         raise RequestError(f"{out} holds something else than a demo; choose another folder with -o")
+    remove_cases(out)
     objects = write_cases(volumes, labels, cases, seed)
     (out / "objects.json").write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
     if not quiet:
@@ -46,6 +47,14 @@ def command(out: Path, cases: int, seed: int, data_only: bool, quiet: bool) -> N
             "  usframe run -i VOLUMES -l LABELS -o OUT --backbone demo --dry-run"
         )
     raise SystemExit(status)
+
+
+def remove_cases(out: Path) -> None:
+    """Take away the volumes and labels of an earlier demo in ``out``, and nothing else."""
+    if (out / "objects.json").exists():
+        for name in json.loads((out / "objects.json").read_text(encoding="utf-8")):
+            for folder in ("volumes", "labels"):
+                (out / folder / f"{name}.nii.gz").unlink(missing_ok=True)
 
 
 def write_cases(volumes: Path, labels: Path, cases: int, seed: int) -> dict[str, dict[int, str]]:

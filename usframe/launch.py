@@ -1,0 +1,108 @@
+"""Before any case or step: the processes and device of a run, its folder, and the record of what ran where."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+
+from usframe.checkpoints import resolve_device, resolve_precision, sha256
+from usframe.config import save_experiment
+from usframe.errors import RequestError
+from usframe.schema import Config
+from usframe.types import Backbone
+
+PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
+RECORD = "experiment.yaml"
+FOLDERS = ("masks", "overlays")
+FILES = ("metrics.csv", "summary.json", "failures.csv", "run.json", "report.html", "curve.csv", RECORD)
+
+
+def launch(config: Config, *, training: bool = False) -> Accelerator:
+    """Accelerate on the device and with the seed of ``config``, in this process and those beside it.
+
+    Raises `RequestError` for a device or precision that is not there, and for one GPU named for several processes.
+    """
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    if ":" in device and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RequestError(f"device={device} is one GPU, but several processes were launched; use device=cuda")
+    if ":" in device:
+        os.environ["ACCELERATE_TORCH_DEVICE"] = device
+    set_seed(config.seed)
+    mixed = precision if training and precision != "fp32" else "no"
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision=mixed, kwargs_handlers=[unused])
+
+
+def prepare_output(config: Config) -> Path:
+    """Make OUT, with the resolved experiment in it; ``overwrite`` removes what an earlier run left.
+
+    Raises `RequestError` where an earlier run would be lost or the folder cannot be written.
+    """
+    out = Path(config.out or "")
+    try:
+        if (out / RECORD).exists():
+            if not config.overwrite:
+                raise RequestError(
+                    f"{out} holds an earlier run; choose another -o, or add overwrite=true to replace it"
+                )
+            for name in FOLDERS:
+                shutil.rmtree(out / name, ignore_errors=True)
+            for name in FILES:
+                (out / name).unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        save_experiment(config, out / RECORD)
+    except OSError as error:
+        raise RequestError(f"cannot write to {out}: {error.strerror}; choose another -o") from error
+    return out
+
+
+def describe_run(config: Config, backbone: Backbone, processes: int, seconds: float) -> dict[str, Any]:
+    """The part of run.json that every task has: enough to repeat the run and to judge its speed."""
+    device = next(backbone.module.parameters()).device
+    checkpoint = backbone.checkpoint
+    return {
+        "command": shlex.join(["usframe", *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "precision": resolve_precision(config.precision, str(device)),
+        "processes": processes,
+        "backbone": config.backbone,
+        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
+        "seed": config.seed,
+        "seconds": round(seconds, 3),
+        "peak_memory": _peak_memory(device),
+    }
+
+
+def _peak_memory(device: torch.device) -> dict[str, int]:
+    """The most memory this process had so far, in MiB; the host's is not known on Windows."""
+    peak = {}
+    if sys.platform != "win32":
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        peak["host_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+    if device.type == "cuda":
+        peak["device_mb"] = torch.cuda.max_memory_allocated(device) // 2**20
+    return peak
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
