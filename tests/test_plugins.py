@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import DataSet
 
 from usframe import hookspecs
 from usframe.errors import PluginError
@@ -154,8 +155,8 @@ def test_a_name_that_two_packages_register_names_both(install: Install) -> None:
         load_plugins()
 
 
-def test_a_strangers_package_is_fifteen_lines_and_an_entry_point(tmp_path: Path) -> None:
-    """The template of the documentation, installed by pip and listed by the real command."""
+def test_a_strangers_package_is_fifteen_lines_and_an_entry_point(tmp_path: Path, data: DataSet) -> None:
+    """The template of the documentation, installed by pip, listed and used by the real command."""
     code, project = re.findall(r"```(?:python|toml)\n(.*?)```", PAGE, flags=re.DOTALL)
     assert len(code.splitlines()) <= 15
     package, target = tmp_path / "package", tmp_path / "site"
@@ -164,10 +165,15 @@ def test_a_strangers_package_is_fifteen_lines_and_an_entry_point(tmp_path: Path)
     (package / "pyproject.toml").write_text(project, encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
     subprocess.run([*pip, "--target", str(target), str(package)], check=True)
-    command = [sys.executable, "-m", "usframe", "plugins", "--kind", "prompt", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(target)}
-    answer = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
-    listed = {plugin["name"]: plugin for plugin in json.loads(answer.stdout)["plugins"]}
+
+    def usframe(*arguments: str) -> str:
+        command = [sys.executable, "-m", "usframe", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(target)}
+        done = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    answer = json.loads(usframe("plugins", "--kind", "prompt", "--json"))
+    listed = {plugin["name"]: plugin for plugin in answer["plugins"]}
     assert listed["centre"] == {
         "name": "centre",
         "kind": "prompt",
@@ -175,3 +181,5 @@ def test_a_strangers_package_is_fifteen_lines_and_an_entry_point(tmp_path: Path)
         "imports": "ok",
     }
     assert "box" in listed
+    assert "centre" in usframe(*data.request("-p", "centre"))
+    assert (data.out / "masks" / "centre" / "case_0.nii.gz").is_file()
