@@ -148,6 +148,28 @@ def test_json_is_json_and_quiet_is_quiet(data):
     assert run(*data.request("--quiet", "overwrite=true")).output == ""
 
 
+def test_ctrl_c_keeps_what_is_done_and_names_what_is_not(data, monkeypatch):
+    """The second case is interrupted by the strategy that is asked for its prompts."""
+    (data.out.parent / "slow.py").write_text(
+        "from usframe import Prompt, hookimpl\n"
+        "import numpy as np\n"
+        "seen = []\n"
+        "def slow(mask, *, frame, object_id, rng):\n"
+        "    seen.append(frame)\n"
+        "    if seen.count(1) == 3:\n"
+        "        raise KeyboardInterrupt\n"
+        "    return Prompt(frame, object_id, mask=mask)\n"
+        "@hookimpl\n"
+        "def usframe_register_prompts(register):\n"
+        "    register('slow', slow)\n"
+    )
+    result = run(*data.request("-p", "slow", f"plugins=[{data.out.parent / 'slow.py'}]"))
+    assert result.exit_code == 130
+    assert {row["case"] for row in rows(data.out / "metrics.csv")} == {"case_0"}
+    assert [row["case"] for row in rows(data.out / "failures.csv")] == ["case_1", "case_2"]
+    assert (data.out / "masks" / "slow" / "case_0.nii.gz").is_file()
+
+
 LAUNCHERS = {
     "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port"],
     "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port"],

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +55,7 @@ def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_outp
     mine = share_cases(cases, accelerator.num_processes, config, plugins)[accelerator.process_index]
     started = time.perf_counter()
     hidden = quiet or json_output or not accelerator.is_main_process or not sys.stderr.isatty()
-    results = []
-    for case in (bar := tqdm(mine, unit="case", disable=hidden)):
-        bar.set_postfix_str(case.name)
-        results.append(run_case(case, config, plugins, backbone))
+    results, interrupted = run_cases(mine, config, plugins, backbone, hidden)
     everyone = sorted(gather_object(results), key=lambda result: result.case)
     if accelerator.is_main_process:
         seconds = time.perf_counter() - started
@@ -70,6 +67,8 @@ def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_outp
         for failure in answer["failures"]:
             print(f"Error: case {failure['case']} ({failure['stage']}): {failure['error']}", file=sys.stderr)
     accelerator.end_training()
+    if interrupted:
+        raise KeyboardInterrupt
     return int(any(result.error for result in everyone))
 
 
@@ -99,11 +98,29 @@ def share_cases(cases: Sequence[Case], processes: int, config: Predict, plugins:
     return shares
 
 
-def run_case(case: Case, config: Predict, plugins: Plugins, backbone: Backbone) -> CaseResult:
+def run_cases(
+    cases: Sequence[Case], config: Predict, plugins: Plugins, backbone: Backbone, hidden: bool
+) -> tuple[list[CaseResult], bool]:
+    """The result of every case, and whether Ctrl-C cut them short: those not done are failures then."""
+    results: list[CaseResult] = []
+    try:
+        for case in tqdm(cases, unit="case", disable=hidden):
+            with tqdm(desc=case.name, unit="slice", leave=False, disable=hidden) as bar:
+                results.append(run_case(case, config, plugins, backbone, bar.update))
+    except KeyboardInterrupt:
+        left = cases[len(results) :]
+        results += [CaseResult(case.name, stage="none", error="interrupted before it was done") for case in left]
+        return results, True
+    return results, False
+
+
+def run_case(
+    case: Case, config: Predict, plugins: Plugins, backbone: Backbone, progress: Callable[[int], object]
+) -> CaseResult:
     """Read, prompt, segment, write and score one case; a failure is part of the result, never raised."""
     result = CaseResult(case.name)
     try:
-        _run_stages(case, config, plugins, backbone, result)
+        _run_stages(case, config, plugins, backbone, result, progress)
     except torch.OutOfMemoryError:
         result.error = f"out of memory on {config.device}; lower batch_size (now {config.batch_size})"
     except UsframeError as error:
@@ -116,7 +133,14 @@ def run_case(case: Case, config: Predict, plugins: Plugins, backbone: Backbone) 
     return result
 
 
-def _run_stages(case: Case, config: Predict, plugins: Plugins, backbone: Backbone, result: CaseResult) -> None:
+def _run_stages(
+    case: Case,
+    config: Predict,
+    plugins: Plugins,
+    backbone: Backbone,
+    result: CaseResult,
+    progress: Callable[[int], object],
+) -> None:
     with result.timed("read"):
         volume, labels, data = read_case(case, config, plugins, result.notes)
     with result.timed("prompt"):
@@ -130,7 +154,14 @@ def _run_stages(case: Case, config: Predict, plugins: Plugins, backbone: Backbon
         "without_object": len(data) - with_object,
     }
     with result.timed("segment"):
-        answers = segment_slices(data, prompts, backbone, multimask=config.multimask, batch_size=config.batch_size)
+        answers = segment_slices(
+            data,
+            prompts,
+            backbone,
+            multimask=config.multimask,
+            batch_size=config.batch_size,
+            progress=progress,
+        )
     out = Path(config.out or "")
     for name, answer in answers.items():
         with result.timed("write"):
