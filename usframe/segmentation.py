@@ -71,15 +71,15 @@ def segment_slices(
     frames = sorted(by_frame)
     for start in range(0, len(frames), batch_size):
         batch = frames[start : start + batch_size]
+        asked = [(row, name, prompt) for row, frame in enumerate(batch) for name, prompt in by_frame[frame]]
+        moved = [to_model(prompt, shape, backbone.image_size) for _, _, prompt in asked]
         with torch.inference_mode():
             features = backbone.encode(torch.from_numpy(to_network(data[batch], backbone.image_size)))
-            for row, frame in enumerate(batch):
-                names, asked = zip(*by_frame[frame], strict=True)
-                moved = [to_model(prompt, shape, backbone.image_size) for prompt in asked]
-                logits, iou = decode_best(backbone, features, moved, [row] * len(moved), multimask)
-                for name in answers:
-                    mine = [n for n, owner in enumerate(names) if owner == name]
-                    answers[name].add(frame, [asked[n].object_id for n in mine], logits[mine], iou[mine])
+            logits, iou = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)
+        for row, frame in enumerate(batch):
+            for name, answer in answers.items():
+                mine = [n for n, (on, owner, _) in enumerate(asked) if (on, owner) == (row, name)]
+                answer.add(frame, [asked[n][2].object_id for n in mine], logits[mine], iou[mine])
         progress(len(batch))
     return {name: answer.result() for name, answer in answers.items()}
 
