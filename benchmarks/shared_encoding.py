@@ -33,9 +33,7 @@ def main(name: str = "demo", slices: int = 8, repeats: int = 5) -> None:
             segment_slices(scan.image, {prompt: asked}, backbone)
         apart.append(time.perf_counter() - started)
     ratio = statistics.median(apart) / statistics.median(together)
-    print(
-        f"{name}, {slices} slices, {len(prompts)} strategies: one run each takes {ratio:.2f} times as long as one for all"
-    )
+    print(f"{name}, {slices} slices, {len(prompts)} strategies: a run each takes {ratio:.2f} times as long")
 
 
 if __name__ == "__main__":

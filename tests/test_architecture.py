@@ -14,11 +14,11 @@ import usframe
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "types"},
-    {"registry", "hookspecs", "geometry", "schema", "overrides"},
+    {"registry", "hookspecs", "geometry", "schema", "overrides", "files"},
     {"plugins", "config"},
-    {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report"},
-    {"segmentation", "clips", "launch"},
-    {"results"},
+    {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"},
+    {"propagate", "clips", "launch"},
+    {"segmentation", "results"},
     {"predict", "finetune"},
     {"plan"},
     {"cli"},

@@ -89,7 +89,7 @@ def test_a_single_click_is_ambiguous_and_gets_the_best_of_three(backbone, volume
 @pytest.mark.parametrize(
     ("prompt", "complaint"),
     [
-        (box(5), "slice 5, but the volume has slices 0 to 4"),
+        (box(5), "slice 5, but the last slice of the volume is 4"),
         (box(0, 256), "object 256; object ids run from 1 to 255"),
         (Prompt(0, 1, mask=np.ones((3, 3), bool)), r"mask prompt has shape \(3, 3\)"),
     ],

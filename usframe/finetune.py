@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from usframe.checkpoints import load_backbone
 from usframe.clips import Mixture, Sample, SimulatedSlices
+from usframe.decoding import best_candidates, is_ambiguous
 from usframe.geometry import from_model, to_model, to_network
 from usframe.launch import describe_run, launch, prepare_output
 from usframe.losses import mask_losses
 from usframe.plugins import Plugins
 from usframe.prompting import Noise
 from usframe.schema import Pretrain
-from usframe.segmentation import best_candidates, is_ambiguous
 from usframe.types import Backbone, Decoded
 
 VALIDATION_SEED = 2**31  # training slices are seeded from below, so that none is validated on
@@ -162,7 +162,7 @@ def validate(backbone: Backbone, config: Pretrain, plugins: Plugins) -> dict[str
             with torch.inference_mode():
                 parts = decode_samples(backbone, samples)
             for decoded, masks in parts:
-                logits, _ = best_candidates(decoded)
+                logits = best_candidates(decoded).logits[:, 0]
                 predicted = from_model(logits.cpu().numpy(), masks.shape[1:]) > 0
                 dice += list(2 * (predicted & masks).sum((1, 2)) / (predicted.sum((1, 2)) + masks.sum((1, 2))))
         scores[f"dice {name}"] = round(float(np.mean(dice)), 4)

@@ -6,17 +6,19 @@ encoding, and logits go back to the original slice before they are thresholded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from usframe.decoding import MULTIMASK, best_candidates, check_prompts, wants_candidates
 from usframe.errors import RequestError
 from usframe.geometry import from_model, normalise_intensity, to_model, to_network
-from usframe.types import Backbone, Decoded, Prompt, Segmentation, Volume
+from usframe.propagate import propagate_slices
+from usframe.types import Backbone, Prompt, Segmentation, Volume
 
-MULTIMASK = ("auto", "always", "never")
+MODES = ("slice", "propagate")
 
 
 def segment(
@@ -30,15 +32,20 @@ def segment(
     multimask: str = "auto",
     batch_size: int = 8,
 ) -> Segmentation:
-    """Segment the prompted slices of ``volume``; slices without a prompt stay background.
+    """Segment ``volume`` from ``prompts``.
 
+    ``mode``: ``slice`` segments each prompted slice alone and leaves the others background; ``propagate`` carries
+    the objects from their prompted slices through the whole volume (`usframe.propagate`).
     ``multimask``: let the decoder propose three masks and take the one of highest predicted IoU ``always``,
     ``never``, or (``auto``) for ambiguous prompts, which are single points.
     Raises `RequestError` for a mode or prompt that cannot be, `CaseError` for unusable intensities.
     """
-    if mode != "slice":
-        raise RequestError(f"mode={mode} is not available in this version; use mode=slice")
+    for key, value, known in (("mode", mode, MODES), ("multimask", multimask, MULTIMASK)):
+        if value not in known:
+            raise RequestError(f"{key}={value} is not possible; choose one of {', '.join(known)}")
     data, _ = normalise_intensity(volume.data, intensity)
+    if mode == "propagate":
+        return propagate_slices(data, {"": prompts}, backbone, multimask=multimask, keep_logits=keep_logits)[""]
     return segment_slices(
         data, {"": prompts}, backbone, keep_logits=keep_logits, multimask=multimask, batch_size=batch_size
     )[""]
@@ -95,7 +102,7 @@ def decode_best(
     """Logits (N, S/4, S/4) and predicted IoU (N,) of the best candidate, at most ``most`` prompts at a time."""
     groups: dict[bool, list[int]] = {}
     for n, prompt in enumerate(prompts):
-        groups.setdefault(multimask == "always" or (multimask == "auto" and is_ambiguous(prompt)), []).append(n)
+        groups.setdefault(wants_candidates(prompt, multimask), []).append(n)
     side = backbone.image_size // 4
     logits, iou = np.empty((len(prompts), side, side), np.float32), np.empty(len(prompts), np.float32)
     for several, members in groups.items():
@@ -104,34 +111,9 @@ def decode_best(
             decoded = backbone.decode(
                 features, [prompts[n] for n in part], [index[n] for n in part], multimask=several
             )
-            best, quality = best_candidates(decoded)
-            logits[part], iou[part] = best.cpu().numpy(), quality.cpu().numpy()
+            best = best_candidates(decoded)
+            logits[part], iou[part] = best.logits[:, 0].cpu().numpy(), best.iou[:, 0].cpu().numpy()
     return logits, iou
-
-
-def is_ambiguous(prompt: Prompt) -> bool:
-    """Whether the prompt is a single click, which may mean a part as well as the whole."""
-    return prompt.box is None and prompt.mask is None and prompt.points is not None and len(prompt.points) == 1
-
-
-def best_candidates(decoded: Decoded) -> tuple[torch.Tensor, torch.Tensor]:
-    """The candidate of highest predicted IoU for each prompt: logits (N, s, s) and that IoU (N,)."""
-    best = decoded.iou.argmax(1)
-    rows = torch.arange(len(best), device=best.device)
-    return decoded.logits[rows, best], decoded.iou[rows, best]
-
-
-def check_prompts(prompt_sets: Mapping[str, Iterable[Prompt]], shape: tuple[int, int, int]) -> None:
-    """Raise `RequestError` for prompts that do not lie on a volume of ``shape`` (D, H, W)."""
-    for prompt in (prompt for prompts in prompt_sets.values() for prompt in prompts):
-        if not 0 <= prompt.frame < shape[0]:
-            raise RequestError(
-                f"a prompt names slice {prompt.frame}, but the volume has slices 0 to {shape[0] - 1}"
-            )
-        if not 1 <= prompt.object_id <= 255:
-            raise RequestError(f"a prompt names object {prompt.object_id}; object ids run from 1 to 255")
-        if prompt.mask is not None and prompt.mask.shape != shape[1:]:
-            raise RequestError(f"a mask prompt has shape {prompt.mask.shape}, but slices are {shape[1:]}")
 
 
 class _Answer:

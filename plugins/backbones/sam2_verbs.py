@@ -81,7 +81,7 @@ class Sam2Backbone:
     ) -> tuple[torch.Tensor, ...]:
         network, rows = self.module, torch.tensor(index, device=self.device)
         embedding, masks = features.embedding, self._masks(prompts)
-        kept = keep_masks and masks is not None
+        kept = keep_masks and _kind(prompts[0]) == (0, False, True)
         if not (features.conditioned or kept):
             embedding = embedding + network.no_mem_embed.view(1, -1, 1, 1).to(embedding.dtype)
         clicks = self._clicks(prompts)
