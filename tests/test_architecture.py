@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "types"},
     {"registry", "hookspecs", "geometry", "schema", "overrides", "files"},
-    {"plugins", "config"},
+    {"plugins", "config", "frames"},
     {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"},
     {"propagate", "clips", "launch"},
     {"segmentation", "results"},

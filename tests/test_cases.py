@@ -102,6 +102,7 @@ def test_two_volumes_of_one_case_without_labels_are_refused(tmp_path):
         ("v/a.nii v/b.nii l/a_gt.nii l/b_gt.nii", "l", "", "hint: label_suffix=_gt pairs 2 of them"),
         ("v/a.nii v/b.nii l/a_gt.nii l/b_gt.nii", "l", "_seg", "hint: label_suffix=_gt pairs 2 of them"),
         ("v/a.nrrd v/a_Mask.seg.nrrd", "v", "", "hint: label_suffix=_Mask pairs 1 of them"),
+        ("v/a.nii v/b.nii l/a.nii l/b.nii", "l", "_gt", "hint: without label_suffix=_gt, 2 of them pair"),
     ],
 )
 def test_a_suffix_that_would_pair_them_is_suggested(tmp_path, files, labels, suffix, hint):
@@ -111,7 +112,23 @@ def test_a_suffix_that_would_pair_them_is_suggested(tmp_path, files, labels, suf
 
 def test_numbers_are_not_taken_for_a_suffix(tmp_path):
     lay_out(tmp_path, "v/case1.nii l/case10.nii")
-    assert not any("hint" in problem for problem in problems(tmp_path))
+    assert not any("label_suffix=0" in problem for problem in problems(tmp_path))
+
+
+def test_where_nothing_pairs_the_rule_is_said(tmp_path):
+    lay_out(tmp_path, "v/img_1.nii v/img_2.nii l/seg_1.nii l/seg_2.nii")
+    *listed, hint = problems(tmp_path)
+    assert len(listed) == 4
+    assert "the name of their volume, here such as img_1, and label_suffix=" in hint
+
+
+def test_a_link_to_a_file_that_is_gone_is_a_case_all_the_same(tmp_path):
+    lay_out(tmp_path, "v/a.nii l/a.nii")
+    for folder in "vl":
+        (tmp_path / folder / "b.nii").symlink_to(tmp_path / "gone.nii")
+    gone = pair(tmp_path)[1].volume
+    with pytest.raises(ReadError, match=r"b\.nii: the link leads to no file"):
+        read_volume(gone, plugins=PLUGINS)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +218,7 @@ def test_labels_of_another_shape_are_refused_with_both_shapes(tmp_path, source):
     with pytest.raises(ReadError, match=r"\(4, 5, 5\) for a volume of \(4, 5, 6\)$"):
         labels_of(source, path)
     np.save(tmp_path / "l.npy", LABELS.transpose(1, 2, 0))
-    with pytest.raises(ReadError, match="layout="):
+    with pytest.raises(ReadError, match="label_layout="):
         labels_of(source, tmp_path / "l.npy")
 
 
@@ -225,6 +242,19 @@ def test_labels_that_lie_elsewhere_are_matched_voxel_by_voxel_with_a_note(tmp_pa
     read = labels_of(source, nifti(tmp_path / "l.nii", LABELS, affine))
     np.testing.assert_array_equal(read.data, LABELS)
     assert any("places them elsewhere" in note for note in read.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [
+        (LABELS * 0, "the labels hold no object"),
+        (np.arange(LABELS.size, dtype=np.uint8).reshape(LABELS.shape), "more than 32 objects"),
+    ],
+)
+def test_labels_that_may_be_a_mistake_have_a_note(tmp_path, source, labels, note):
+    read = labels_of(source, nifti(tmp_path / "l.nii", labels))
+    np.testing.assert_array_equal(read.data, labels)
+    assert any(note in found for found in read.notes)
 
 
 def test_a_png_labels_a_jpeg(tmp_path):

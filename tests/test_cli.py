@@ -102,7 +102,7 @@ def test_everything_wrong_with_a_request_is_said_at_once(usframe: Usframe) -> No
     [
         (["zeroshot"], "unknown experiment 'zeroshot' (did you mean 'zero_shot'?)"),
         (["no.yaml"], "no.yaml: there is no such experiment file"),
-        (["-i", "a", "-l", "b", "--mode", "propagate"], "mode=propagate is not available in this version"),
+        (["-i", "a", "-l", "b", "frames=last"], "frames=last is not possible; choose one of largest, middle"),
         (
             ["-i", "a", "-l", "b", "--precision", "half"],
             "precision=half is not possible; choose one of auto, fp32",

@@ -20,9 +20,15 @@ from usframe.schema import Predict, Pretrain
 
 ASKED = ["volumes=images", "labels=truth"]
 Write = Callable[..., str]
-# OmegaConf keeps "???" for a value that is still to be given.
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(lambda t: t != "???")
-printable = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])).filter(lambda t: t != "???")
+
+
+def plain(text: str) -> bool:
+    """Not ???, which OmegaConf keeps for a value still to be given, and not ~/, which is written out."""
+    return text != "???" and not text.startswith("~/")
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(plain)
+printable = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])).filter(plain)
 
 
 def problems_of(*overrides: str, experiment: str = "zero_shot") -> list[str]:
@@ -142,7 +148,7 @@ texts_of_a_yaml = {
     "syntax": ("task: predict\nprompts: [box\n", ":3: "),
     "a key twice": ("task: predict\nseed: 1\nseed: 2\n", ":3: found duplicate key seed"),
     "no keys": ("- box\n", "an experiment is made of 'key: value' lines"),
-    "no task": ("seed: 1\n", "task=None is not possible; choose one of predict, pretrain"),
+    "no task": ("seed: 1\n", r"names no task; begin it with 'defaults: \[zero_shot\]'"),
     "a list of tasks": ("task: [predict]\n", r"task=\['predict'\] is not possible"),
     "no such default": ("defaults: [nothing]\n", "Could not load 'nothing'"),
     "itself as default": ("defaults: [mine]\n", "leads back to itself"),
@@ -198,7 +204,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("batch_size=1.5", "batch_size=1.5 is not possible; it must be a whole number"),
         ("batch_size=true", "batch_size=True is not possible; it must be a whole number"),
         ("batch_size=0", "batch_size=0 is not possible; it must be at least 1"),
-        ("box_margin=nan", "box_margin=nan is not possible; it must be a finite number"),
+        ("box_margin=nan", "box_margin=nan is not possible; it must be at least 0"),
         ("noise.point=2", "noise.point=2.0 is not possible; it must be at least 0 and at most 1"),
         ("noise=mld", "noise=mld is not possible (did you mean 'mild'?); choose one of mild, none"),
         ("noise=3", "noise=3 is not possible; set noise.box, noise.point, noise.mask"),
@@ -206,19 +212,24 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("label_suffix=true", "label_suffix=True is not possible; it must be text"),
         ("layout=null", "layout=None is not possible; it must be text"),
         ("layout=dhd", "layout=dhd is not possible; choose one of auto, dhw, "),
-        ("prompts=box", "prompts=box is not possible; it must be a list such as [a, b]"),
+        ("prompts=box", "prompts=box is not possible; it must be a list: prompts=[box]"),
         (
             "prompts=box,point",
             "prompts=box,point: one value at a time; a list is written prompts=[box,point]",
         ),
         ("prompts=[]", "prompts is empty"),
         ("prompts=[box,box]", "prompts names box twice"),
+        ("cases=[a,b,a]", "cases names a twice"),
         ("out=[", "out=[: no viable alternative at input '['; a text goes in quotes: \"out='['\""),
         ("device=gpu", "device=gpu is not possible; choose one of auto, cpu, cuda, cuda:N, mps"),
         ("labels=null", "labels is required, because prompts are made from labels: -l LABELS"),
-        ("mode=propagate", "mode=propagate is not available in this version"),
+        (
+            "frames=every:0",
+            "frames=every:0 is not possible; choose one of largest, middle, first, every:N, uniform:K",
+        ),
         ("out=images/results", "out=images/results lies inside volumes=images; choose another -o"),
         ("out=truth", "out=truth lies inside labels=truth; choose another -o"),
+        ("cases=3", "cases=3 is not possible; it must be a list such as [a, b]"),
     ],
 )
 def test_one_wrong_option_is_one_line(wrong: str, message: str) -> None:
@@ -263,7 +274,7 @@ def test_unknown_prompts_and_backbones_join_the_other_problems() -> None:
 # Texts survive
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(text=texts, words=st.lists(texts, max_size=3))
 def test_any_text_survives_as_an_override(text: str, words: list[str]) -> None:
     config, _ = read("zero_shot", [override("volumes", text), override("cases", words)])
@@ -271,7 +282,7 @@ def test_any_text_survives_as_an_override(text: str, words: list[str]) -> None:
     assert (config.volumes, config.cases) == (text, words)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(volumes=printable.filter(bool), names=st.lists(printable, max_size=3))
 def test_any_printable_text_survives_in_a_saved_experiment(
     tmp_path_factory: pytest.TempPathFactory, volumes: str, names: list[str]
@@ -296,6 +307,27 @@ def test_a_saved_experiment_runs_again_and_says_how(tmp_path: Path, experiment: 
     assert path.read_text().startswith(f"# usframe run {path}\n")
     assert compose(str(path)) == config
     assert asdict(compose(str(path), ["noise=none"]))["noise"]["box"] == 0
+
+
+def test_a_saved_experiment_does_not_replace_a_run_unasked(tmp_path: Path) -> None:
+    save_experiment(predict("overwrite=true"), tmp_path / "experiment.yaml")
+    assert predict(experiment=tmp_path / "experiment.yaml").overwrite is False
+
+
+def test_what_a_run_reads_is_not_what_it_replaces() -> None:
+    masks = "labels=results/masks/box"
+    (problem,) = problems_of("volumes=images", masks, "out=results", "overwrite=true")
+    assert problem == f"{masks} is part of the run that overwrite=true removes; choose another -o"
+    assert predict(masks, "out=results").labels == "results/masks/box"
+
+
+def test_a_path_may_begin_at_home(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    name = write("defaults: [zero_shot]\nvolumes: ~/images\nlabels: ./~/truth\n")
+    config = compose(name, ["out='~/results'", "plugins=['~/mine.py']", "label_suffix='~/'"])
+    assert isinstance(config, Predict)
+    assert (config.volumes, config.labels, config.out) == ("/home/me/images", "./~/truth", "/home/me/results")
+    assert (config.plugins, config.label_suffix, config.checkpoint) == (["/home/me/mine.py"], "~/", None)
 
 
 def test_plugin_files_of_a_saved_experiment_are_in_its_command_only(tmp_path: Path) -> None:

@@ -30,6 +30,27 @@ def test_uint8_is_divided_by_255_and_data_in_0_to_1_is_left_alone():
     assert notes == ()
 
 
+@pytest.mark.parametrize("dtype", [np.int16, ">u2", np.int32, np.float32, np.float64])
+def test_8_bit_grey_means_the_same_in_every_type(dtype):
+    picture = np.arange(200, dtype=np.uint8).reshape(2, 10, 10)
+    data, notes = normalise_intensity(picture.astype(dtype))
+    np.testing.assert_array_equal(data, normalise_intensity(picture)[0])
+    assert "8-bit grey" in notes[0]
+    with pytest.raises(CaseError, match="intensity=none expects 0-1"):
+        normalise_intensity(picture.astype(dtype), "none")
+
+
+@pytest.mark.parametrize("top", [100, 256, 199.5])
+def test_other_numbers_are_not_taken_for_8_bit_grey(top):
+    assert "percentile" in normalise_intensity(np.linspace(0, top, 9).reshape(1, 3, 3))[1][0]
+
+
+@pytest.mark.parametrize("labels", [np.eye(4, dtype=np.uint8)[None], np.eye(4)[None] / 255])
+def test_a_picture_without_light_is_noted(labels):
+    assert "below 10% of white" in normalise_intensity(labels)[1][0]
+    assert normalise_intensity(labels, "minmax")[1] == ()
+
+
 def test_other_ranges_are_stretched_and_say_so():
     data, notes = normalise_intensity(np.linspace(-400, 3000, 1000).reshape(10, 10, 10).astype(np.int16))
     assert data.min() == 0
@@ -50,8 +71,9 @@ def test_nan_and_infinity_become_black_and_are_counted():
 
 @pytest.mark.parametrize("mode", ["auto", "minmax", "percentile"])
 def test_a_constant_volume_survives(mode):
-    data, _ = normalise_intensity(np.full((1, 4, 4), 7, np.int16), mode)
+    data, notes = normalise_intensity(np.full((1, 4, 4), 7, np.int16), mode)
     assert np.isfinite(data).all()
+    assert notes[-1] == "all voxels have the same value"
 
 
 def test_what_cannot_be_normalised_is_one_line():

@@ -167,7 +167,22 @@ def test_ctrl_c_keeps_what_is_done_and_names_what_is_not(data, monkeypatch):
     assert result.exit_code == 130
     assert {row["case"] for row in rows(data.out / "metrics.csv")} == {"case_0"}
     assert [row["case"] for row in rows(data.out / "failures.csv")] == ["case_1", "case_2"]
+    assert "interrupted, 2 cases not done" in result.output
     assert (data.out / "masks" / "slow" / "case_0.nii.gz").is_file()
+
+
+def test_propagation_prompts_few_slices_and_scores_the_others_apart(data):
+    result = run("run", "propagate", *data.request("-p", "mask")[1:])
+    assert result.exit_code == 0, result.output
+    counts = {
+        (row["case"], row["object"], row["slices"]): int(row["n_slices"]) for row in rows(data.out / "metrics.csv")
+    }
+    assert counts["case_0", "1", "prompted"] == 1
+    assert counts["case_0", "1", "unprompted"] == 4
+    prompted = [row for row in rows(data.out / "metrics.csv") if row["slices"] == "prompted"]
+    assert all(float(row["dice"]) > 0.9 for row in prompted)  # a mask comes back on its own slice
+    assert {row["mode"] for row in prompted} == {"propagate"}
+    assert json.loads((data.out / "run.json").read_text())["slices"]["encoded"] == 15
 
 
 LAUNCHERS = {

@@ -22,6 +22,7 @@ from usframe.types import Case, Volume
 
 CHANNEL = re.compile(r"(.+)_(\d{4})")
 HOLDS_BOTH = ".npz"
+MANY_OBJECTS = 32
 
 Files = dict[str, list[Path]]
 
@@ -84,7 +85,8 @@ def read_labels(case: Case, volume: Volume, *, layout: str = "auto", plugins: Pl
     """The labels of ``case`` as a `Volume` of uint8 (D, H, W), 0 background, on the voxels of ``volume``.
 
     Whole numbers from 0 to 255 are kept, whatever their dtype; the two values {0, 255} become {0, 1}, with a
-    note. A position in space that differs from the volume's is a note too: labels are matched voxel by voxel.
+    note. Labels without an object, or with more than `MANY_OBJECTS`, and a position in space that differs from
+    the volume's are notes too: labels are matched voxel by voxel.
     Raises `ReadError` for other values, for NaN and for another shape.
     """
     if case.labels is None:
@@ -95,9 +97,14 @@ def read_labels(case: Case, volume: Volume, *, layout: str = "auto", plugins: Pl
         raise ReadError(_shape_problem(path, read.data.shape, volume.data.shape))
     notes = list(read.notes)
     data = _whole_numbers(path, read.data)
-    if np.array_equal(np.unique(data), (0, 255)):
+    values = np.unique(data)
+    if np.array_equal(values, (0, 255)):
         data = (data > 0).astype(np.uint8)
         notes.append("the label values 0 and 255 were read as 0 and 1")
+    if not values.any():
+        notes.append("the labels hold no object, so there is nothing to prompt or score")
+    if np.count_nonzero(values) > MANY_OBJECTS:
+        notes.append(f"the labels hold more than {MANY_OBJECTS} objects: are they labels, or a volume?")
     if _apart(read, volume):
         notes.append("the labels' header places them elsewhere than the volume's; they were matched voxel by voxel")
     return Volume(data, volume.spacing_mm, volume.grid, tuple(notes))
@@ -113,7 +120,7 @@ def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
     if not place.is_dir():
         raise PairingError(f"{role}={place}: no such file or folder")
     visible = sorted(path for path in place.iterdir() if not path.name.startswith("."))
-    files = [path for path in visible if path.is_file() and path.name.lower().endswith(known)]
+    files = [path for path in visible if not path.is_dir() and path.name.lower().endswith(known)]
     if files:
         return files
     folders = [path.name for path in visible if path.is_dir()]
@@ -178,14 +185,18 @@ def _cases(found: Files, answers: Files | None, readers: Registry) -> list[Case]
 
 
 def _hint(found: Files, answers: Files, tried: str = "") -> list[str]:
-    """The ending that most labels have beyond the name of a volume, unless it was ``tried``."""
+    """What would pair them: the ending that most labels have beyond the name of a volume, or the rule itself."""
     endings = Counter(
         name[cut:]
         for name in answers
         for cut in range(1, len(name))
         if name[:cut] in found and not name[cut].isdigit() and name[cut:] != tried
     )
-    return [f"hint: label_suffix={ending} pairs {count} of them" for ending, count in endings.most_common(1)]
+    if endings:
+        return [f"hint: label_suffix={ending} pairs {count} of them" for ending, count in endings.most_common(1)]
+    if same := {*found} & {*answers}:
+        return [f"hint: without label_suffix={tried}, {len(same)} of them pair"] if tried else []
+    return [f"hint: labels have the name of their volume, here such as {min(found)}, and label_suffix= after it"]
 
 
 def _some(names: list[str]) -> str:
@@ -195,7 +206,7 @@ def _some(names: list[str]) -> str:
 def _shape_problem(path: Path, labels: tuple[int, ...], volume: tuple[int, ...]) -> str:
     hint = ""
     if sorted(labels) == sorted(volume):
-        hint = "; the same axes in another order: layout= names the order that both files are stored in"
+        hint = "; the same axes in another order: name the stored one, as in label_layout=hwd (layout= for both)"
     return f"{path}: labels of shape (D, H, W) = {labels} for a volume of {volume}{hint}"
 
 

@@ -91,7 +91,8 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
     """
     if path is not None:
         if not path.is_file():
-            raise CheckpointError(f"checkpoint {path} does not exist; {filename} can be had from {source}")
+            what = "is a folder, not a file" if path.is_dir() else "does not exist"
+            raise CheckpointError(f"checkpoint {path} {what}; {filename} can be had from {source}")
         return path
     folders = [Path("checkpoints"), Path(str(files("usframe_checkpoints")))]
     if home := os.environ.get("USFRAME_HOME"):
@@ -113,21 +114,21 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     """
     state = read_weights(path)
     expected = module.state_dict()
-    problems = [
-        _listed("missing", [key for key in expected if key not in state]),
-        _listed("unexpected", [key for key in state if key not in expected]),
-        _listed(
-            "of another shape",
-            [
-                f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-                for key in expected
-                if key in state and state[key].shape != expected[key].shape
-            ],
-        ),
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
     ]
-    if any(problems):
-        what = "; ".join(filter(None, problems))
-        raise CheckpointError(f"checkpoint {path} does not fit this network of {len(expected)} tensors: {what}")
+    if missing or unexpected or reshaped:
+        parts = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
+        what = "; ".join(_listed(kind, keys) for kind, keys in parts if keys)
+        differ = len(missing) + len(reshaped)
+        other = "; these are weights of another network, check --backbone" if differ > len(expected) / 4 else ""
+        raise CheckpointError(
+            f"checkpoint {path} does not fit this network of {len(expected)} tensors: {what}{other}"
+        )
     module.load_state_dict(state, strict=True)
 
 
@@ -143,8 +144,10 @@ def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except Exception as error:  # torch and safetensors raise a dozen unrelated types for a damaged file
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"checkpoint {path} cannot be read as weights: {reason}") from error
+        raise CheckpointError(
+            f"checkpoint {path} cannot be read as weights (a .pt or .safetensors of tensors and nothing else); "
+            "it may be damaged or not fully downloaded"
+        ) from error
     if isinstance(state, Mapping) and isinstance(state.get("model"), Mapping):
         state = state["model"]
     if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
@@ -161,8 +164,6 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _listed(what: str, keys: Sequence[str], most: int = 5) -> str:
-    if not keys:
-        return ""
+def _listed(what: str, keys: Sequence[str], most: int = 3) -> str:
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
     return f"{len(keys)} {what} ({', '.join(keys[:most])}{more})"

@@ -27,10 +27,11 @@ from omegaconf.errors import OmegaConfBaseException
 from usframe.errors import ConfigError
 from usframe.overrides import escaped, first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import TASKS, Config, Predict, Pretrain, leaves, outside_limits
+from usframe.schema import TASKS, Config, Predict, Pretrain, frames_problems, leaves, outside_limits
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
+PATHS = ("volumes", "labels", "checkpoint", "out")
 _KINDS: dict[Any, str] = {
     str: "text",
     str | None: "text or null",
@@ -65,6 +66,8 @@ def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Config, list[s
     problems += [problem for key in list(choices) for problem in _check_choice(path, choices, key)]
     content = _compose_yaml(path, choices)
     task = content.get("task")
+    if task is None:
+        raise ConfigError(f"{path}: names no task; begin it with 'defaults: [zero_shot]'", *problems)
     if not isinstance(task, str) or task not in TASKS:
         raise ConfigError(f"{path}: task={task} is not possible; choose one of {', '.join(TASKS)}", *problems)
     config = OmegaConf.structured(TASKS[task])
@@ -77,6 +80,10 @@ def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Config, list[s
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path}: {first_line(error)}", *problems) from error
     built.out = built.out or str(Path("outputs", path.stem))
+    for key in PATHS:
+        if place := getattr(built, key, None):
+            setattr(built, key, _at_home(place))
+    built.plugins = [_at_home(file) for file in built.plugins]
     return built, [*problems, *outside_limits(built), *_impossible(built)]
 
 
@@ -108,9 +115,11 @@ def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]
 def save_experiment(config: Config, path: Path) -> None:
     """Write the YAML from which `usframe run` repeats the experiment; its first line is the command.
 
-    Plugin files are part of that command only, since no YAML may name code.
+    Plugin files are part of that command only, since no YAML may name code, and a repeated run replaces an
+    earlier one only when asked again.
     """
     content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
+    content["overwrite"] = False
     plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
     text = f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
     path.write_text(text, encoding="utf-8")
@@ -191,7 +200,8 @@ def _set(config: DictConfig, key: str, value: Any) -> list[str]:
         else:
             OmegaConf.update(config, key, value, merge=False)
     except (OmegaConfBaseException, ValueError):
-        return [f"{key}={value} is not possible; it must be {_KINDS[kind]}"]
+        wanted = f"a list: {key}=[{value}]" if kind == list[str] and isinstance(value, str) else _KINDS[kind]
+        return [f"{key}={value} is not possible; it must be {wanted}"]
     return []
 
 
@@ -200,6 +210,16 @@ def _group_hint(key: str) -> str:
         return ""
     known = ", ".join(sorted(path.stem for path in (CONFIGS / key).glob("*.yaml")))
     return f", or name one of {known} in the defaults list"
+
+
+def _at_home(place: str) -> str:
+    """A path that begins with ``~/`` in full, where no shell has done so; a folder called ~ is ``./~/``."""
+    return str(Path(place).expanduser()) if place.startswith("~/") else place
+
+
+def _is_result(place: Path, out: Path) -> bool:
+    """Whether ``place`` lies among the masks or overlays of the run in ``out``."""
+    return any(place.resolve().is_relative_to((out / part).resolve()) for part in ("masks", "overlays"))
 
 
 def _impossible(config: Config) -> list[str]:
@@ -218,11 +238,12 @@ def _impossible(config: Config) -> list[str]:
         problems.append("labels is required, because prompts are made from labels: -l LABELS")
     if not config.prompts:
         problems.append("prompts is empty; name at least one, such as -p box+point")
-    for name in sorted({name for name in config.prompts if config.prompts.count(name) > 1}):
-        problems.append(f"prompts names {name} twice")
-    if config.mode == "propagate":
-        problems.append("mode=propagate is not available in this version")
+    for key, names in (("prompts", config.prompts), ("cases", config.cases)):
+        problems += [f"{key} names {name} twice" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += frames_problems(config.frames)
     for key, place in (("volumes", config.volumes), ("labels", config.labels)):
         if place and config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
             problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
+        elif place and config.out and config.overwrite and _is_result(Path(place), Path(config.out)):
+            problems.append(f"{key}={place} is part of the run that overwrite=true removes; choose another -o")
     return problems

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import sys
 import time
@@ -25,6 +24,7 @@ from tqdm import tqdm
 from usframe.checkpoints import load_backbone
 from usframe.clips import Mixture, Sample, SimulatedSlices
 from usframe.decoding import best_candidates, is_ambiguous
+from usframe.files import write_json
 from usframe.geometry import from_model, to_model, to_network
 from usframe.launch import describe_run, launch, prepare_output
 from usframe.losses import mask_losses
@@ -116,9 +116,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
         persistent_workers=settings.workers > 0,
     )
     objective, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
-    out = Path(config.out or "")
-    if accelerator.is_main_process:
-        prepare_output(config)
+    out = prepare_output(config, accelerator)
     curve: list[dict[str, float]] = []
     started, running = time.time(), Running()
     bar = tqdm(total=settings.steps, disable=quiet or not accelerator.is_main_process or not sys.stderr.isatty())
@@ -144,8 +142,8 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
     bar.close()
     if accelerator.is_main_process:
         run = describe_run(config, backbone, accelerator.num_processes, time.time() - started)
-        _write_json(out / "run.json", run)
-        _write_json(out / "summary.json", curve[-1])
+        write_json(out / "run.json", run)
+        write_json(out / "summary.json", curve[-1])
     return 0
 
 
@@ -216,7 +214,3 @@ def _write_curve(path: Path, curve: Sequence[Mapping[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(curve[0]))
         writer.writeheader()
         writer.writerows(curve)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

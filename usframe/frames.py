@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usframe.errors import RequestError
-
-RULE = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
+from usframe.schema import frames_problems
 
 
 def choose_frames(labels: NDArray[Any], rule: str) -> dict[int, tuple[int, ...]]:
@@ -20,23 +18,16 @@ def choose_frames(labels: NDArray[Any], rule: str) -> dict[int, tuple[int, ...]]
     ``first``: in the order of slices. ``every:N``: the first and every N-th after it. ``uniform:K``: K spread
     evenly, or all where there are fewer. Raises `RequestError` for another rule.
     """
-    check_rule(rule)
+    if problems := frames_problems(rule):
+        raise RequestError(*problems)
     areas = {int(object_id): (labels == object_id).sum((1, 2)) for object_id in np.unique(labels) if object_id}
     return {object_id: tuple(map(int, _pick(area, rule))) for object_id, area in areas.items()}
-
-
-def check_rule(rule: str) -> None:
-    """Raise `RequestError` for a rule that `choose_frames` does not know."""
-    if not RULE.fullmatch(rule):
-        raise RequestError(
-            f"frames={rule} is not possible; choose one of largest, middle, first, every:N, uniform:K"
-        )
 
 
 def _pick(area: NDArray[np.intp], rule: str) -> NDArray[np.intp]:
     shown, (name, _, number) = np.flatnonzero(area), rule.partition(":")
     if name == "largest":
-        return area.argmax(keepdims=True)
+        return np.array([area.argmax()])
     if name == "middle":
         return shown[[len(shown) // 2]]
     if name == "first":

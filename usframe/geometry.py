@@ -18,39 +18,54 @@ from usframe.types import Prompt
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+DARK = 0.1
 
 
 def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Map a volume (D, H, W) to float32 in 0-1, with one note for everything that was decided or repaired.
 
-    ``auto`` divides uint8 by 255, leaves data already within 0-1 alone, and otherwise does ``percentile``.
+    ``auto`` divides 8-bit grey by 255 (uint8, or whole numbers of another type whose brightest is 128 to 255),
+    leaves data already within 0-1 alone, and otherwise does ``percentile``.
     ``none`` demands uint8 or 0-1. ``minmax`` stretches the extremes, ``percentile`` the 0.5th to the 99.5th, of
     the whole volume. NaN and infinite voxels become 0 (black). Raises `CaseError` for a volume of no finite
     value, or for values beyond 0-1 with ``none``.
     """
     notes: list[str] = []
-    if data.dtype == np.uint8 and mode in ("auto", "none"):
-        return data.astype(np.float32) / np.float32(255), ()
     values = data.astype(np.float32)
     finite = np.isfinite(values)
     if not finite.any():
         raise CaseError("the volume has no finite value")
     if broken := int(finite.size - finite.sum()):
         notes.append(f"{broken} NaN or infinite voxels were set to black")
-    low, high = float(values[finite].min()), float(values[finite].max())
-    if low < 0 or high > 1 or mode in ("minmax", "percentile"):
-        if mode == "none":
-            raise CaseError(
-                f"values run from {low:g} to {high:g}, but intensity=none expects 0-1; use intensity=auto"
-            )
-        if mode != "minmax":
-            lower, upper = np.percentile(values[finite], (0.5, 99.5))
-            low, high = (float(lower), float(upper)) if upper > lower else (low, high)
+    known = values[finite] if broken else values
+    black, white = low, high = float(known.min()), float(known.max())
+    if mode in ("auto", "none") and data.dtype == np.uint8:
+        black, white = 0.0, 255.0
+    elif mode in ("auto", "none") and low >= 0 and high <= 1:
+        black, white = 0.0, 1.0
+    elif mode == "none":
+        raise CaseError(f"values run from {low:g} to {high:g}, but intensity=none expects 0-1; use intensity=auto")
+    elif mode == "auto" and _is_8_bit(known, low, high):
+        black, white = 0.0, 255.0
+        notes.append(f"whole numbers up to 255 stored as {data.dtype} were read as 8-bit grey")
+    elif mode != "minmax":
+        lower, upper = (float(limit) for limit in np.percentile(known, (0.5, 99.5)))
+        black, white = (lower, upper) if upper > lower else (low, high)
         if mode == "auto":
-            notes.append(f"intensities from {low:g} to {high:g} (0.5th to 99.5th percentile) were mapped to 0-1")
-        values = (values - low) / (high - low if high > low else 1.0)
+            limits = f"from {black:g} to {white:g} (0.5th to 99.5th percentile)"
+            notes.append(f"intensities {limits} were mapped to 0-1")
+    if low == high:
+        notes.append("all voxels have the same value")
+    elif high - black < DARK * (white - black):
+        notes.append(f"all voxels are below {DARK:.0%} of white: labels instead of a volume? Else intensity=minmax")
+    values = (values - black) / (white - black or 1.0)
     values[~finite] = 0
     return np.clip(values, 0, 1), tuple(notes)
+
+
+def _is_8_bit(values: NDArray[np.float32], low: float, high: float) -> bool:
+    """Whether these are grey values 0 to 255 that merely went through a wider type."""
+    return low >= 0 and 128 <= high <= 255 and bool((values == np.rint(values)).all())
 
 
 def resize_slice(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

@@ -7,13 +7,14 @@ import platform
 import shlex
 import shutil
 import sys
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 
 from usframe.checkpoints import resolve_device, resolve_precision, sha256
 from usframe.config import save_experiment
@@ -44,18 +45,24 @@ def launch(config: Config, *, training: bool = False) -> Accelerator:
     return Accelerator(cpu=device == "cpu", mixed_precision=mixed, kwargs_handlers=[unused])
 
 
-def prepare_output(config: Config) -> Path:
+def prepare_output(config: Config, accelerator: Accelerator) -> Path:
     """Make OUT, with the resolved experiment in it; ``overwrite`` removes what an earlier run left.
 
-    Raises `RequestError` where an earlier run would be lost or the folder cannot be written.
+    Raises `RequestError`, in every process, where an earlier run would be lost or the folder cannot be written.
     """
+    answer = [_prepare(config) if accelerator.is_main_process else ""]
+    if problem := broadcast_object_list(answer)[0]:
+        raise RequestError(problem)
+    return Path(config.out or "")
+
+
+def _prepare(config: Config) -> str:
+    """What is wrong with OUT, in one line; nothing, and it is ready."""
     out = Path(config.out or "")
     try:
         if (out / RECORD).exists():
             if not config.overwrite:
-                raise RequestError(
-                    f"{out} holds an earlier run; choose another -o, or add overwrite=true to replace it"
-                )
+                return f"{out} holds an earlier run; choose another -o, or add overwrite=true to replace it"
             for name in FOLDERS:
                 shutil.rmtree(out / name, ignore_errors=True)
             for name in FILES:
@@ -63,8 +70,8 @@ def prepare_output(config: Config) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         save_experiment(config, out / RECORD)
     except OSError as error:
-        raise RequestError(f"cannot write to {out}: {error.strerror}; choose another -o") from error
-    return out
+        return f"cannot write to {out}: {error.strerror}; choose another -o"
+    return ""
 
 
 def describe_run(config: Config, backbone: Backbone, processes: int, seconds: float) -> dict[str, Any]:
@@ -72,6 +79,7 @@ def describe_run(config: Config, backbone: Backbone, processes: int, seconds: fl
     device = next(backbone.module.parameters()).device
     checkpoint = backbone.checkpoint
     return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join(["usframe", *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "platform": platform.platform(),

@@ -31,9 +31,9 @@ def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> 
         for plan in plans:
             print(describe(plan))
         broken = sum("error" in plan for plan in plans)
-        objects = sorted({value for plan in plans for value in plan.get("label_values", ())})
+        objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
         print(
-            f"{len(plans)} cases ({broken} cannot be run), objects {', '.join(map(str, objects)) or 'none'}, "
+            f"{len(plans)} cases ({broken} cannot be run), objects {objects}, "
             f"prompts {', '.join(config.prompts)}, backbone {config.backbone}. Nothing was written."
         )
     if missing:
@@ -70,7 +70,7 @@ def describe(plan: dict[str, Any]) -> str:
     if "error" in plan:
         return f"{head}\n  error: {plan['error']}"
     spacing = " x ".join(f"{mm:g}" for mm in plan["spacing_mm"] or ()) + " mm" if plan["spacing_mm"] else "unknown"
-    labels = ", ".join(map(str, plan["label_values"])) or "none"
+    labels = _ranges(plan["label_values"])
     depth, height, width = plan["shape"]
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
     lines = [
@@ -81,6 +81,18 @@ def describe(plan: dict[str, Any]) -> str:
         *(f"  note: {note}" for note in plan["notes"]),
     ]
     return "\n".join(lines)
+
+
+def _ranges(values: list[int]) -> str:
+    """1, 2, 5-9: more than three in a row are written as a range."""
+    rows: list[list[int]] = []
+    for value in values:
+        if rows and value == rows[-1][-1] + 1:
+            rows[-1].append(value)
+        else:
+            rows.append([value])
+    parts = [f"{row[0]}-{row[-1]}" if len(row) > 3 else ", ".join(map(str, row)) for row in rows]
+    return ", ".join(parts) or "none"
 
 
 def _backbone_problem(config: Predict, plugins: Plugins) -> RequestError | None:

@@ -22,13 +22,15 @@ from tqdm import tqdm
 from usframe.cases import pair_cases, read_labels, read_volume
 from usframe.checkpoints import load_backbone
 from usframe.errors import CaseError, PairingError, UsframeError
+from usframe.frames import choose_frames
 from usframe.geometry import normalise_intensity
 from usframe.launch import launch, prepare_output
 from usframe.metrics import score_case
 from usframe.plugins import Plugins
 from usframe.prompting import Noise, make_prompts
+from usframe.propagate import propagate_slices
 from usframe.report import write_overlay
-from usframe.results import CaseResult, print_results, write_results
+from usframe.results import INTERRUPTED, CaseResult, print_failures, print_results, write_results
 from usframe.schema import Predict
 from usframe.segmentation import segment_slices
 from usframe.types import Backbone, Case, Prompt, Volume
@@ -49,9 +51,7 @@ def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_outp
         precision=config.precision,
         plugins=plugins,
     )
-    if accelerator.is_main_process:
-        prepare_output(config)
-    accelerator.wait_for_everyone()
+    prepare_output(config, accelerator)
     mine = share_cases(cases, accelerator.num_processes, config, plugins)[accelerator.process_index]
     started = time.perf_counter()
     hidden = quiet or json_output or not accelerator.is_main_process or not sys.stderr.isatty()
@@ -59,13 +59,12 @@ def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_outp
     everyone = sorted(gather_object(results), key=lambda result: result.case)
     if accelerator.is_main_process:
         seconds = time.perf_counter() - started
+        print_failures(everyone)
         answer = write_results(config, backbone, everyone, seconds, accelerator.num_processes)
         if json_output:
             print(json.dumps(answer, indent=2))
         elif not quiet:
             print_results(answer, seconds)
-        for failure in answer["failures"]:
-            print(f"Error: case {failure['case']} ({failure['stage']}): {failure['error']}", file=sys.stderr)
     accelerator.end_training()
     if interrupted:
         raise KeyboardInterrupt
@@ -109,7 +108,7 @@ def run_cases(
                 results.append(run_case(case, config, plugins, backbone, bar.update))
     except KeyboardInterrupt:
         left = cases[len(results) :]
-        results += [CaseResult(case.name, stage="none", error="interrupted before it was done") for case in left]
+        results += [CaseResult(case.name, stage=INTERRUPTED, error="not done") for case in left]
         return results, True
     return results, False
 
@@ -150,18 +149,21 @@ def _run_stages(
     with_object = int(labels.data.any((1, 2)).sum())
     result.slices = {
         "total": len(data),
-        "encoded": len(frames),
+        "encoded": len(data) if config.mode == "propagate" and frames else len(frames),
         "without_object": len(data) - with_object,
     }
     with result.timed("segment"):
-        answers = segment_slices(
-            data,
-            prompts,
-            backbone,
-            multimask=config.multimask,
-            batch_size=config.batch_size,
-            progress=progress,
-        )
+        if config.mode == "propagate":
+            answers = propagate_slices(data, prompts, backbone, multimask=config.multimask, progress=progress)
+        else:
+            answers = segment_slices(
+                data,
+                prompts,
+                backbone,
+                multimask=config.multimask,
+                batch_size=config.batch_size,
+                progress=progress,
+            )
     out = Path(config.out or "")
     for name, answer in answers.items():
         with result.timed("write"):
@@ -199,9 +201,13 @@ def read_case(case: Case, config: Predict, plugins: Plugins, notes: list[str]) -
 
 
 def prompt_case(case: Case, labels: np.ndarray, config: Predict, plugins: Plugins) -> dict[str, list[Prompt]]:
-    """The prompts of every strategy, drawn from the run's seed and the case's name alone."""
+    """The prompts of every strategy, drawn from the run's seed and the case's name alone.
+
+    Slice mode prompts every object on every slice that shows it, propagation on the slices that ``frames`` chooses.
+    """
     seed = zlib.crc32(f"{config.seed}/{case.name}".encode())
-    return {
+    chosen = choose_frames(labels, config.frames if config.mode == "propagate" else "every:1")
+    prompts = {
         name: make_prompts(
             labels,
             plugins.prompts.get(name),
@@ -209,9 +215,11 @@ def prompt_case(case: Case, labels: np.ndarray, config: Predict, plugins: Plugin
             box_margin=config.box_margin,
             noise=Noise(config.noise.box, config.noise.point, config.noise.mask),
             seed=seed,
+            frames={frame for frames in chosen.values() for frame in frames},
         )
         for name in config.prompts
     }
+    return {name: [p for p in asked if p.frame in chosen[p.object_id]] for name, asked in prompts.items()}
 
 
 def mask_path(out: Path, prompt: str, case: Case) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from usframe.errors import WriteError
+from usframe.files import write_file
 from usframe.types import Prompt
 
 Picture: TypeAlias = NDArray[Any]
@@ -54,11 +54,7 @@ def write_overlay(
     width = montage.shape[1]
     sheet = [_text_line(title, width), montage, _legend(objects, reference is not None, width)]
     png = cv2.imencode(".png", _pad(np.vstack(sheet), GAP, GAP, GAP, GAP))[1]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png.tobytes())
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}") from error
+    write_file(path, png.tobytes())
 
 
 def write_report(
@@ -96,10 +92,7 @@ def write_report(
         facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},
         oracle=run.get("oracle_prompts", [prompt for prompt in summary if "mask" in prompt.split("+")]),
     )
-    try:
-        path.write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}") from error
+    write_file(path, html)
 
 
 def _in_words(value: Any) -> str:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
+import re
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from usframe.files import write_file, write_json
 from usframe.launch import describe_run
 from usframe.metrics import summarise, table, write_metrics
 from usframe.report import write_report
 from usframe.schema import Predict
 from usframe.types import Backbone
+
+INTERRUPTED = "interrupted"
+SETTINGS = ("mode", "frames", "layout", "intensity", "components", "box_margin", "multimask")
+NUMBER = re.compile(r"\d[\d.e+-]*")
 
 
 @dataclass
@@ -54,6 +61,8 @@ def write_results(
         "volumes": config.volumes,
         "labels": config.labels,
         "prompts": list(config.prompts),
+        **{key: getattr(config, key) for key in SETTINGS},
+        "noise": asdict(config.noise),
         "oracle_prompts": sorted({name for result in results for name in result.oracle_prompts}),
         **_totals(results, seconds),
         "notes": _notes(results),
@@ -65,8 +74,8 @@ def write_results(
     }
     write_metrics(out / "metrics.csv", rows)
     _write_failures(out / "failures.csv", failures)
-    _write_json(out / "summary.json", summary)
-    _write_json(out / "run.json", run)
+    write_json(out / "summary.json", summary)
+    write_json(out / "run.json", run)
     write_report(
         out / "report.html",
         title=f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}",
@@ -82,6 +91,15 @@ def write_results(
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
 
 
+def print_failures(results: Sequence[CaseResult]) -> None:
+    """One line on standard error for every case that failed, and one for those that Ctrl-C left undone."""
+    for result in results:
+        if result.error and result.stage != INTERRUPTED:
+            print(f"Error: case {result.case} ({result.stage}): {result.error}", file=sys.stderr)
+    if undone := [result.case for result in results if result.stage == INTERRUPTED]:
+        print(f"Error: interrupted, {_count(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
+
+
 def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     """The scores, what was assumed, and where the files are, for the terminal."""
     cases, slices = answer["cases"], answer["slices"]
@@ -91,10 +109,11 @@ def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     for note in answer["notes"]:
         print(f"note: {note}")
     print(
-        f"{done} of {cases['total']} cases, {slices['encoded']} slices in {seconds:.0f} s; "
-        f"{slices['without_object']} slices without an object were left empty"
+        f"{done} of {_count(cases['total'], 'case')}, {_count(slices['encoded'], 'slice')} in {seconds:.0f} s; "
+        f"{_count(slices['without_object'], 'slice')} without an object"
     )
-    print(f"Wrote {answer['out']}/: {'masks, metrics.csv, ' if done else ''}summary.json, report.html")
+    parts = ("masks", "overlays", "metrics.csv", "summary.json", "report.html")
+    print(f"Wrote {answer['out']}/: {', '.join(part for part in parts if Path(answer['out'], part).exists())}")
 
 
 def _totals(results: Sequence[CaseResult], seconds: float) -> dict[str, Any]:
@@ -111,20 +130,21 @@ def _totals(results: Sequence[CaseResult], seconds: float) -> dict[str, Any]:
 
 
 def _notes(results: Sequence[CaseResult]) -> list[str]:
-    """Every note once, with the number of cases it holds for."""
-    count: dict[str, list[str]] = {}
+    """Every note once, with the number of cases it holds for; those that differ in numbers only are one."""
+    found: dict[str, tuple[str, list[str]]] = {}
     for result in results:
         for note in dict.fromkeys(result.notes):
-            count.setdefault(note, []).append(result.case)
-    return [f"{note} ({len(cases)} cases, first {cases[0]})" for note, cases in count.items()]
+            found.setdefault(NUMBER.sub("#", note), (note, []))[1].append(result.case)
+    return [f"{note} ({_count(len(cases), 'case')}, first {cases[0]})" for note, cases in found.values()]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _write_failures(path: Path, failures: Sequence[Mapping[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=("case", "stage", "error"))
-        writer.writeheader()
-        writer.writerows(failures)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=("case", "stage", "error"))
+    writer.writeheader()
+    writer.writerows(failures)
+    write_file(path, text.getvalue())

@@ -3,12 +3,14 @@
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import reduce
 from itertools import permutations
 from typing import Any
 
+FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 LAYOUTS = ("auto", *map("".join, permutations("dhw")))
 
 
@@ -27,7 +29,7 @@ class Noise:
 
     box: float = option(0.0, least=0)
     point: float = option(0.0, least=0, most=1)
-    mask: int = option(0, least=0)
+    mask: int = option(0, least=0, most=50)
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Predict(Common):
     components: str = option("largest", choices=("largest", "all", "merged"))
     box_margin: float = option(0.0, least=0)
     mode: str = option("slice", choices=("slice", "propagate"))
+    frames: str = option("largest")
     multimask: str = option("auto", choices=("auto", "always", "never"))
     batch_size: int = option(8, least=1)
     overlays: bool = option(True)
@@ -129,6 +132,13 @@ def leaves(schema: Any, prefix: str = "") -> dict[str, "Field[Any]"]:
         key = prefix + part.name
         found |= leaves(part.type, f"{key}.") if is_dataclass(part.type) else {key: part}
     return found
+
+
+def frames_problems(rule: str) -> list[str]:
+    """One line for a rule that `usframe.frames.choose_frames` does not know, none for one that it does."""
+    if FRAMES.fullmatch(rule):
+        return []
+    return [f"frames={rule} is not possible; choose one of largest, middle, first, every:N, uniform:K"]
 
 
 def outside_limits(config: Config) -> list[str]:

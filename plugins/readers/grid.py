@@ -119,7 +119,7 @@ def plain_affine(grid: Any) -> Affine:
 def check_file(path: Path) -> None:
     """Raise `ReadError` unless ``path`` is a file with something in it."""
     if not path.exists():
-        raise ReadError(f"{path}: no such file")
+        raise ReadError(f"{path}: {'the link leads to no file' if path.is_symlink() else 'no such file'}")
     if not path.is_file():
         raise ReadError(f"{path}: is a folder, not a file")
     if path.stat().st_size == 0:

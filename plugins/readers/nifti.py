@@ -65,8 +65,8 @@ class NiftiReader:
         notes: list[str] = []
         if layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4)):
             notes.append(
-                "the header gives no orientation (identity affine): axes were read as columns, rows, slices; "
-                "layout=hwd reads rows, columns, slices"
+                "the header gives no orientation (identity affine): axes were read as columns, rows, slices, "
+                "voxels as 1 mm; layout=hwd reads rows, columns, slices, and layout=dhw slices, rows, columns"
             )
         affine, spacing = _geometry(image, kept, order, notes)
         grid = Grid("nifti", order, image.shape, affine, (type(image), image.header.copy()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -37,8 +38,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UsframeError as error:
-            for problem in str(error).splitlines():
-                click.echo(f"Error: {problem}", err=True)
+            if os.environ.get("RANK", "0") == "0":
+                for problem in str(error).splitlines():
+                    click.echo(f"Error: {problem}", err=True)
             raise SystemExit(2 if isinstance(error, RequestError) else 1) from error
         except KeyboardInterrupt as error:
             click.echo("Error: interrupted", err=True)

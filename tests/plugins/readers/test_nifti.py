@@ -143,6 +143,7 @@ def test_an_array_saved_rows_first_is_read_with_layout_hwd(tmp_path):
     [note] = READER.read(path).notes
     assert "columns, rows, slices" in note
     assert "layout=hwd" in note
+    assert "layout=dhw" in note
 
 
 def test_one_slice_or_an_orientation_needs_no_note(tmp_path):

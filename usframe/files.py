@@ -1,0 +1,32 @@
+"""Files that appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from usframe.errors import WriteError
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a whole file (text as UTF-8), making its folder; where that fails, what was there stays.
+
+    Raises `WriteError`.
+    """
+    part = path.with_name(f".usframe-{path.name}")
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON that every parser reads: NaN is refused with a `ValueError`. Raises `WriteError`."""
+    write_file(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
