@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[1] / "../shared/data"
 CASES = {
     "camus": ["patient0001", "patient0050"],
     "carotid": ["seq01_run1"],
-    "nerve": ["0000", "0030"],
+    "nerve": ["0000", "0040"],
     "fetal_head": ["000_HC"],
 }
 
