@@ -42,7 +42,7 @@ class Mixture:
 class SimulatedSlices(Dataset[Sample]):
     """``count`` slices of simulated ultrasound; slice ``n`` depends on ``seed + n`` alone.
 
-    Objects smaller than ``smallest`` pixels are left out, and at most ``objects`` of a slice are kept.
+    Objects below ``smallest`` pixels are left out where there is a larger one; at most ``objects`` are kept.
     """
 
     def __init__(
@@ -72,7 +72,8 @@ class SimulatedSlices(Dataset[Sample]):
         if rng.random() < 0.5:
             image, labels = image[:, ::-1].copy(), labels[:, ::-1].copy()
         sizes = np.bincount(labels.ravel())
-        for object_id in np.flatnonzero((sizes > 0) & (sizes < self.smallest)):
+        sizes[0] = 0
+        for object_id in np.flatnonzero((sizes < self.smallest) & (sizes < sizes.max())):
             labels[labels == object_id] = 0
         prompts = make_prompts(labels[None], self.strategy, noise=self.noise, seed=seed)
         if len(prompts) > self.objects:

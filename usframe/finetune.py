@@ -33,7 +33,7 @@ from usframe.prompting import Noise
 from usframe.schema import Pretrain
 from usframe.types import Backbone, Decoded
 
-VALIDATION_SEED = 2**31  # training slices are seeded from below, so that none is validated on
+VALIDATION_SEED = 2**31  # no slice trained on is validated on: those are numbered from a multiple of 10**8
 
 
 class SliceObjective(torch.nn.Module):
