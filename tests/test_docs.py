@@ -155,7 +155,7 @@ def test_every_experiment_and_group_is_documented() -> None:
 
 def test_every_file_column_and_key_of_a_run_is_documented(folder: Path) -> None:
     words = ["-i", "usframe_demo/volumes", "-l", "usframe_demo/labels", "-o", "out", "-p", "box"]
-    done = CliRunner().invoke(main, ["run", *words, "--backbone", "demo", "cases=[generic_000]"])
+    done = CliRunner().invoke(main, ["run", *words, "--backbone", "demo", "cases=[vessel_001]"])
     assert done.exit_code == 0, done.output
     known = documented("outputs")
     assert {path.name for path in Path("out").iterdir()} - known == set()

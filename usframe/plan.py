@@ -33,7 +33,7 @@ def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> 
         broken = sum("error" in plan for plan in plans)
         objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
         print(
-            f"{len(plans)} cases ({broken} cannot be run), objects {objects}, "
+            f"{len(plans)} case{'' if len(plans) == 1 else 's'} ({broken} cannot be run), objects {objects}, "
             f"prompts {', '.join(config.prompts)}, backbone {config.backbone}. Nothing was written."
         )
     if missing:

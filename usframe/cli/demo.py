@@ -58,15 +58,16 @@ def remove_cases(out: Path) -> None:
 
 
 def write_cases(volumes: Path, labels: Path, cases: int, seed: int) -> dict[str, dict[int, str]]:
-    """Write case after case, one organ scene after the other; returns the name of each case's objects."""
+    """Write case after case, one kind of organ after the other; returns the name of each case's objects."""
     import numpy as np
 
     from usframe import Volume, simulate, write_mask
     from usframe.simulation import SCENES
 
     objects = {}
+    organs = [scene for scene in SCENES if scene != "generic"]
     for number in range(cases):
-        scan = simulate(seed * 10_000 + number, scene=SCENES[number % len(SCENES)])
+        scan = simulate(seed * 10_000 + number, scene=organs[number % len(organs)])
         name = f"{scan.scene}_{number:03d}"
         picture = np.round(scan.image * 255).astype(np.uint8)
         memory = Volume(picture, spacing_mm=scan.spacing_mm)
