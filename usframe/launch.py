@@ -52,6 +52,7 @@ def prepare_output(config: Config, accelerator: Accelerator) -> Path:
     """
     answer = [_prepare(config) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
+        accelerator.end_training()
         raise RequestError(problem)
     return Path(config.out or "")
 
