@@ -31,6 +31,7 @@ from usframe.schema import TASKS, Config, Predict, Pretrain, frames_problems, le
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
+FOLDERS = ("masks", "overlays")
 PATHS = ("volumes", "labels", "checkpoint", "out")
 _KINDS: dict[Any, str] = {
     str: "text",
@@ -219,7 +220,7 @@ def _at_home(place: str) -> str:
 
 def _is_result(place: Path, out: Path) -> bool:
     """Whether ``place`` lies among the masks or overlays of the run in ``out``."""
-    return any(place.resolve().is_relative_to((out / part).resolve()) for part in ("masks", "overlays"))
+    return any(place.resolve().is_relative_to((out / part).resolve()) for part in FOLDERS)
 
 
 def _impossible(config: Config) -> list[str]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
 import time
@@ -24,7 +23,7 @@ from tqdm import tqdm
 from usframe.checkpoints import load_backbone
 from usframe.clips import Mixture, Sample, SimulatedSlices
 from usframe.decoding import best_candidates, is_ambiguous
-from usframe.files import write_json
+from usframe.files import write_csv, write_json
 from usframe.geometry import from_model, to_model, to_network
 from usframe.launch import describe_run, launch, prepare_output
 from usframe.losses import mask_losses
@@ -136,7 +135,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
             scores = validate(backbone, config, plugins)
             curve.append({"step": step, "seconds": round(time.time() - started, 1), **running.means(), **scores})
             save_checkpoint(backbone, out)
-            _write_curve(out / "curve.csv", curve)
+            write_csv(out / "curve.csv", list(curve[0]), curve)
             if not quiet:
                 tqdm.write("  ".join(f"{name} {value:g}" for name, value in curve[-1].items()), file=sys.stderr)
     bar.close()
@@ -207,10 +206,3 @@ def _slices(
         noise=Noise() if strategy else Noise(config.noise.box, config.noise.point, config.noise.mask),
         objects=config.train.objects_per_image,
     )
-
-
-def _write_curve(path: Path, curve: Sequence[Mapping[str, float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(curve[0]))
-        writer.writeheader()
-        writer.writerows(curve)

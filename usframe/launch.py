@@ -17,14 +17,13 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 
 from usframe.checkpoints import resolve_device, resolve_precision, sha256
-from usframe.config import save_experiment
+from usframe.config import FOLDERS, save_experiment
 from usframe.errors import RequestError
 from usframe.schema import Config
 from usframe.types import Backbone
 
 PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
 RECORD = "experiment.yaml"
-FOLDERS = ("masks", "overlays")
 FILES = ("metrics.csv", "summary.json", "failures.csv", "run.json", "report.html", "curve.csv", RECORD)
 
 
@@ -65,7 +64,8 @@ def _prepare(config: Config) -> str:
             if not config.overwrite:
                 return f"{out} holds an earlier run; choose another -o, or add overwrite=true to replace it"
             for name in FOLDERS:
-                shutil.rmtree(out / name, ignore_errors=True)
+                if (out / name).exists():
+                    shutil.rmtree(out / name)
             for name in FILES:
                 (out / name).unlink(missing_ok=True)
         out.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ A score of nothing against nothing is undefined: None here, an empty field in CS
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.errors import RequestError
-from usframe.files import write_file
+from usframe.files import write_csv
 from usframe.types import Segmentation
 
 Row: TypeAlias = dict[str, Any]
@@ -103,11 +102,7 @@ def _predicted_iou(segmentation: Segmentation, object_id: int, chosen: NDArray[n
 
 def write_metrics(path: Path, rows: Iterable[Row]) -> None:
     """Write metrics.csv: `COLUMNS`, one line per row, an empty field for what is undefined. Raises `WriteError`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_file(path, text.getvalue())
+    write_csv(path, COLUMNS, rows)
 
 
 def read_metrics(path: Path) -> list[Row]:

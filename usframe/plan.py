@@ -12,6 +12,7 @@ from usframe.checkpoints import load_backbone
 from usframe.errors import RequestError, UsframeError
 from usframe.plugins import Plugins
 from usframe.predict import find_cases, mask_path, prompt_case, read_case
+from usframe.results import counted
 from usframe.schema import Predict
 from usframe.types import Case
 
@@ -33,7 +34,7 @@ def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> 
         broken = sum("error" in plan for plan in plans)
         objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
         print(
-            f"{len(plans)} case{'' if len(plans) == 1 else 's'} ({broken} cannot be run), objects {objects}, "
+            f"{counted(len(plans), 'case')} ({broken} cannot be run), objects {objects}, "
             f"prompts {', '.join(config.prompts)}, backbone {config.backbone}. Nothing was written."
         )
     if missing:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import sys
 import time
@@ -13,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from usframe.files import write_file, write_json
+from usframe.files import write_csv, write_json
 from usframe.launch import describe_run
 from usframe.metrics import summarise, table, write_metrics
 from usframe.report import write_report
@@ -73,7 +71,7 @@ def write_results(
         "scores": summarise(rows, seed=config.seed),
     }
     write_metrics(out / "metrics.csv", rows)
-    _write_failures(out / "failures.csv", failures)
+    write_csv(out / "failures.csv", ("case", "stage", "error"), failures)
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", run)
     write_report(
@@ -97,7 +95,7 @@ def print_failures(results: Sequence[CaseResult]) -> None:
         if result.error and result.stage != INTERRUPTED:
             print(f"Error: case {result.case} ({result.stage}): {result.error}", file=sys.stderr)
     if undone := [result.case for result in results if result.stage == INTERRUPTED]:
-        print(f"Error: interrupted, {_count(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
+        print(f"Error: interrupted, {counted(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
 
 
 def print_results(answer: Mapping[str, Any], seconds: float) -> None:
@@ -109,8 +107,8 @@ def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     for note in answer["notes"]:
         print(f"note: {note}")
     print(
-        f"{done} of {_count(cases['total'], 'case')}, {_count(slices['encoded'], 'slice')} in {seconds:.0f} s; "
-        f"{_count(slices['without_object'], 'slice')} without an object"
+        f"{done} of {counted(cases['total'], 'case')}, {counted(slices['encoded'], 'slice')} in {seconds:.0f} s; "
+        f"{counted(slices['without_object'], 'slice')} without an object"
     )
     parts = ("masks", "overlays", "metrics.csv", "summary.json", "report.html")
     print(f"Wrote {answer['out']}/: {', '.join(part for part in parts if Path(answer['out'], part).exists())}")
@@ -135,16 +133,9 @@ def _notes(results: Sequence[CaseResult]) -> list[str]:
     for result in results:
         for note in dict.fromkeys(result.notes):
             found.setdefault(NUMBER.sub("#", note), (note, []))[1].append(result.case)
-    return [f"{note} ({_count(len(cases), 'case')}, first {cases[0]})" for note, cases in found.values()]
+    return [f"{note} ({counted(len(cases), 'case')}, first {cases[0]})" for note, cases in found.values()]
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """1 case, 2 cases."""
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _write_failures(path: Path, failures: Sequence[Mapping[str, str]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=("case", "stage", "error"))
-    writer.writeheader()
-    writer.writerows(failures)
-    write_file(path, text.getvalue())
