@@ -13,8 +13,8 @@ import usframe
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"errors", "types"},
-    {"registry", "hookspecs", "geometry", "schema", "overrides", "files"},
+    {"errors", "types", "schema"},
+    {"registry", "hookspecs", "geometry", "overrides", "files", "checks"},
     {"plugins", "config", "frames"},
     {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"},
     {"propagate", "clips", "launch"},

@@ -6,7 +6,6 @@ and with all that is wrong with it.
 
 from __future__ import annotations
 
-import re
 import shlex
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,14 +23,14 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from usframe.checks import impossible
 from usframe.errors import ConfigError
 from usframe.overrides import escaped, first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import TASKS, Config, Predict, Pretrain, frames_problems, leaves, outside_limits
+from usframe.schema import TASKS, Config, Predict, leaves, outside_limits
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
-FOLDERS = ("masks", "overlays")
 PATHS = ("volumes", "labels", "checkpoint", "out")
 _KINDS: dict[Any, str] = {
     str: "text",
@@ -85,7 +84,7 @@ def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Config, list[s
         if place := getattr(built, key, None):
             setattr(built, key, _at_home(place))
     built.plugins = [_at_home(file) for file in built.plugins]
-    return built, [*problems, *outside_limits(built), *_impossible(built)]
+    return built, [*problems, *outside_limits(built), *impossible(built)]
 
 
 def find_experiment(experiment: str) -> Path:
@@ -216,35 +215,3 @@ def _group_hint(key: str) -> str:
 def _at_home(place: str) -> str:
     """A path that begins with ``~/`` in full, where no shell has done so; a folder called ~ is ``./~/``."""
     return str(Path(place).expanduser()) if place.startswith("~/") else place
-
-
-def _is_result(place: Path, out: Path) -> bool:
-    """Whether ``place`` lies among the masks or overlays of the run in ``out``."""
-    return any(place.resolve().is_relative_to((out / part).resolve()) for part in FOLDERS)
-
-
-def _impossible(config: Config) -> list[str]:
-    problems = []
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
-        problems.append(f"device={config.device} is not possible; choose one of auto, cpu, cuda, cuda:N, mps")
-    if isinstance(config, Pretrain):
-        if not sum(config.prompt.values()) > 0:
-            problems.append("prompt: no strategy has a share above 0")
-        if len(config.simulate.shape) != 3:
-            problems.append(f"simulate.shape={config.simulate.shape} is not possible; write [D, H, W]")
-        return problems
-    if not config.volumes:
-        problems.append("volumes is required: -i VOLUMES")
-    if not config.labels:
-        problems.append("labels is required, because prompts are made from labels: -l LABELS")
-    if not config.prompts:
-        problems.append("prompts is empty; name at least one, such as -p box+point")
-    for key, names in (("prompts", config.prompts), ("cases", config.cases)):
-        problems += [f"{key} names {name} twice" for name in sorted(set(names)) if names.count(name) > 1]
-    problems += frames_problems(config.frames)
-    for key, place in (("volumes", config.volumes), ("labels", config.labels)):
-        if place and config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
-            problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
-        elif place and config.out and config.overwrite and _is_result(Path(place), Path(config.out)):
-            problems.append(f"{key}={place} is part of the run that overwrite=true removes; choose another -o")
-    return problems

@@ -17,7 +17,8 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 
 from usframe.checkpoints import resolve_device, resolve_precision, sha256
-from usframe.config import FOLDERS, save_experiment
+from usframe.checks import FOLDERS
+from usframe.config import save_experiment
 from usframe.errors import RequestError
 from usframe.schema import Config
 from usframe.types import Backbone
