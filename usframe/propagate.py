@@ -54,34 +54,46 @@ def propagate_slices(
     memory.
     """
     check_prompts(prompt_sets, data.shape)
-    tracks = [track for name, prompts in prompt_sets.items() for track in _tracks(name, prompts)]
+    tracks = [track for name, prompts in prompt_sets.items() for track in make_tracks(name, prompts)]
+    shape = (data.shape[1], data.shape[2])
     answers = {
         name: _Answer(sorted({p.object_id for p in prompts}), len(data), backbone.image_size // 4)
         for name, prompts in prompt_sets.items()
     }
+
+    def put(track: Track, frame: int, decoded: Decoded) -> None:
+        answers[track.name].put(track.objects, frame, best_candidates(decoded))
+
     if tracks:
         with tempfile.TemporaryDirectory(prefix="usframe-") as folder, torch.inference_mode():
             features = Encodings(data, backbone, tracks, Path(folder), progress)
             try:
-                _walk(backbone, tracks, answers, features, multimask)
+                walk(backbone, tracks, features, len(data), shape, put, multimask=multimask)
             except NotImplementedError as error:
                 raise RequestError("this backbone has no memory to propagate with; use mode=slice") from error
-    return {name: answer.result(data.shape[1:], keep_logits) for name, answer in answers.items()}
+    return {name: answer.result(shape, keep_logits) for name, answer in answers.items()}
 
 
-def _walk(
+def walk(
     backbone: Backbone,
     tracks: Sequence[Track],
-    answers: Mapping[str, _Answer],
-    features: Encodings,
-    multimask: str,
+    features: Callable[[int], Any],
+    length: int,
+    shape: tuple[int, int],
+    put: Callable[[Track, int, Decoded], object],
+    *,
+    multimask: str = "auto",
 ) -> None:
-    length = len(features.data)
+    """Decode every slice of a volume for all ``tracks`` and hand each answer to ``put``; training does the same.
+
+    ``features``: slice number -> its encoding (B = 1), of ``length`` slices of ``shape`` (H, W). A prompted slice
+    has one mask per object, any other the decoder's three candidates, of which the best is remembered.
+    """
     for frame in sorted({frame for track in tracks for frame in track.frames}):
         for track in (track for track in tracks if frame in track.frames):
-            decoded = _decode_prompts(backbone, features(frame), track, features.shape, frame, multimask)
+            decoded = _decode_prompts(backbone, features(frame), track, shape, frame, multimask)
             track.prompted.append(Memory(frame, True, backbone.memorize(features(frame), decoded)))
-            answers[track.name].put(track.objects, frame, decoded)
+            put(track, frame, decoded)
     first = [track.frames[0] for track in tracks]
     for reverse in (False, True):
         for track in tracks:
@@ -95,9 +107,10 @@ def _walk(
                     features(frame), [*track.prompted, *track.recent], frame=frame, length=length, reverse=reverse
                 )
                 count = len(track.objects)
-                decoded = best_candidates(backbone.decode(fused, [None] * count, range(count), multimask=True))
-                track.recent.append(Memory(frame, False, backbone.memorize(features(frame), decoded)))
-                answers[track.name].put(track.objects, frame, decoded)
+                candidates = backbone.decode(fused, [None] * count, range(count), multimask=True)
+                memory = backbone.memorize(features(frame), best_candidates(candidates))
+                track.recent.append(Memory(frame, False, memory))
+                put(track, frame, candidates)
 
 
 class Encodings:
@@ -116,7 +129,6 @@ class Encodings:
         progress: Callable[[int], object],
     ) -> None:
         self.data, self.backbone, self.folder, self.progress = data, backbone, folder, progress
-        self.shape = data.shape[1:]
         first = [track.frames[0] for track in tracks]
         prompted = {frame for track in tracks for frame in track.frames}
         self.again = prompted | set(range(min(first), max(first)))
@@ -160,8 +172,8 @@ class _Answer:
         return Segmentation(mask, self.objects, self.iou, self.logits if keep_logits else None)
 
 
-def _tracks(name: str, prompts: Sequence[Prompt]) -> list[Track]:
-    """Objects with the same prompted slices are tracked as one batch."""
+def make_tracks(name: str, prompts: Sequence[Prompt]) -> list[Track]:
+    """The objects of ``prompts`` as tracks; those with the same prompted slices are one batch."""
     frames = {
         object_id: tuple(sorted({p.frame for p in prompts if p.object_id == object_id}))
         for object_id in sorted({prompt.object_id for prompt in prompts})
@@ -181,26 +193,27 @@ def _decode_prompts(
     backbone: Backbone, features: Any, track: Track, shape: tuple[int, int], frame: int, multimask: str
 ) -> Decoded:
     """One mask per object of the track, from its prompts alone; the pieces of an object are united."""
-    objects = []
-    for object_id in track.objects:
-        mine = [prompt for prompt in track.prompts[frame] if prompt.object_id == object_id]
-        pieces = []
-        for prompt in (to_model(prompt, shape, backbone.image_size) for prompt in mine):
-            several = wants_candidates(prompt, multimask)
-            decoded = backbone.decode(features, [prompt], [0], multimask=several, keep_masks=True)
-            pieces.append(best_candidates(decoded))
-        objects.append(
-            Decoded(
-                torch.stack([piece.logits for piece in pieces]).amax(0),
-                torch.stack([piece.iou for piece in pieces]).mean(0),
-                torch.stack([piece.presence for piece in pieces]).amax(0),
-                pieces[0].tokens,
+    moved = [to_model(prompt, shape, backbone.image_size) for prompt in track.prompts[frame]]
+    several = [wants_candidates(prompt, multimask) for prompt in moved]
+    groups = [[n for n, wants in enumerate(several) if wants is kind] for kind in (False, True)]
+    answered = [
+        best_candidates(
+            backbone.decode(
+                features, [moved[n] for n in group], [0] * len(group), multimask=several[group[0]], keep_masks=True
             )
         )
-    tokens = [decoded.tokens for decoded in objects if decoded.tokens is not None]
+        for group in groups
+        if group
+    ]
+    order = np.argsort(np.concatenate(groups))
+    logits, iou, presence = (
+        torch.cat([getattr(part, name) for part in answered])[order] for name in ("logits", "iou", "presence")
+    )
+    pieces = [[n for n, prompt in enumerate(moved) if prompt.object_id == one] for one in track.objects]
+    tokens = [part.tokens for part in answered if part.tokens is not None]
     return Decoded(
-        torch.cat([decoded.logits for decoded in objects]),
-        torch.cat([decoded.iou for decoded in objects]),
-        torch.cat([decoded.presence for decoded in objects]),
-        torch.cat(tokens) if tokens else None,
+        torch.stack([logits[rows].amax(0) for rows in pieces]),
+        torch.stack([iou[rows].mean(0) for rows in pieces]),
+        torch.stack([presence[rows].amax(0) for rows in pieces]),
+        torch.cat(tokens)[order][[rows[0] for rows in pieces]] if tokens else None,
     )
