@@ -27,6 +27,15 @@ def usframe_register_prompts(register: Register) -> None:
 
 
 @hookimpl
+def usframe_register_augmentations(register: Register) -> None:
+    register("motion", "usframe_plugins.augmentations.motion:motion")
+    for name in ("brightness_contrast", "gamma", "noise"):
+        register(name, f"usframe_plugins.augmentations.intensity:{name}")
+    for name in ("speckle", "gain", "shadow", "haze", "dropout", "sector"):
+        register(name, f"usframe_plugins.augmentations.acquisition:{name}")
+
+
+@hookimpl
 def usframe_register_backbones(register: Register) -> None:
     register("demo", "usframe_plugins.backbones.sam2_family:demo")
     register("medsam2", "usframe_plugins.backbones.sam2_family:medsam2")

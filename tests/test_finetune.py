@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from click.testing import CliRunner
 
 import usframe
 from usframe.cli import main
-from usframe.clips import Mixture, SimulatedSlices
-from usframe.finetune import SliceObjective, learning_rate
+from usframe.clips import Clips, Mixture, SimulatedClips
+from usframe.finetune import learning_rate
 from usframe.losses import WEIGHTS
+from usframe.objectives import Objective
 from usframe.plugins import load_plugins
 
 TINY = [
@@ -71,8 +73,8 @@ def test_an_earlier_training_is_not_overwritten_unasked(tmp_path):
 def test_a_few_steps_on_one_batch_lower_its_loss(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
-    slices = SimulatedSlices(2, seed=0, strategy=strategies["box"], shape=(1, 64, 64), scene="mass")
-    objective = SliceObjective(backbone, WEIGHTS)
+    slices = Clips(2, SimulatedClips((1, 64, 64), scene="mass"), seed=0, strategy=strategies["box"])
+    objective = Objective(backbone, WEIGHTS)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     totals = []
     for _ in range(12):
@@ -84,21 +86,49 @@ def test_a_few_steps_on_one_batch_lower_its_loss(strategies):
     assert totals[-1] < 0.8 * totals[0]
 
 
-def test_a_slice_depends_on_its_seed_alone(strategies):
-    first = SimulatedSlices(3, seed=5, strategy=strategies["point"], shape=(1, 64, 64))
-    later = SimulatedSlices(9, seed=6, strategy=strategies["point"], shape=(1, 64, 64))
-    np.testing.assert_array_equal(first[2].image, later[1].image)
-    np.testing.assert_array_equal(first[2].masks, later[1].masks)
+def test_a_sample_depends_on_its_seed_alone(strategies):
+    source = SimulatedClips((4, 64, 64))
+    first = Clips(3, source, seed=5, strategy=strategies["point"])[2]
+    later = Clips(9, source, seed=6, strategy=strategies["point"])[1]
+    np.testing.assert_array_equal(first.images, later.images)
+    np.testing.assert_array_equal(first.masks, later.masks)
+    assert [prompt.frame for prompt in first.begin] == [prompt.frame for prompt in later.begin]
 
 
-def test_every_sample_has_one_prompt_per_mask_and_no_more_objects_than_asked_for(strategies):
-    slices = SimulatedSlices(20, seed=0, strategy=strategies["box"], shape=(1, 96, 96), objects=2)
-    for number in range(len(slices)):
-        sample = slices[number]
-        assert len(sample.prompts) == len(sample.masks) <= 2
-        for prompt, mask in zip(sample.prompts, sample.masks, strict=True):
+def test_a_sample_has_a_prompt_for_every_object_on_every_slice_that_shows_it(strategies):
+    clips = Clips(12, SimulatedClips((3, 96, 96)), seed=0, strategy=strategies["box"], objects=2, pairs=0.5)
+    for number in range(len(clips)):
+        sample = clips[number]
+        assert sample.masks.shape == (len(sample.images), len(sample.objects), 96, 96)
+        assert len(sample.objects) <= 2
+        shown = {(frame, sample.objects[row]) for frame, row in np.argwhere(sample.masks.any((2, 3)))}
+        assert {(prompt.frame, prompt.object_id) for prompt in sample.prompts} == shown
+        assert 1 <= len({prompt.frame for prompt in sample.begin}) <= 2
+        for prompt in sample.prompts:
             left, top, right, bottom = prompt.box.astype(int)
-            assert mask[top : bottom + 1, left : right + 1].any()
+            mask = sample.masks[prompt.frame, sample.objects.index(prompt.object_id)]
+            assert mask[top : bottom + 1, left : right + 1].sum() > 0
+
+
+def test_tracking_trains_the_memory_and_slices_do_not(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    sample = Clips(1, SimulatedClips((3, 64, 64), scene="mass", shortest=3), seed=0, strategy=strategies["box"])[0]
+    for recipe in ("slice", "clip", "both"):
+        backbone.module.zero_grad()
+        Objective(backbone, WEIGHTS, recipe)([sample])["total"].backward()
+        memory = [value.grad for name, value in backbone.module.named_parameters() if "memory_encoder" in name]
+        assert (recipe == "slice") == all(grad is None or not grad.any() for grad in memory)
+
+
+def test_an_object_that_is_gone_trains_its_presence_only(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    sample = Clips(1, SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
+    gone = replace(sample, masks=np.zeros_like(sample.masks))
+    terms = Objective(backbone, WEIGHTS, "clip")([gone])
+    assert terms["presence"] > 0
+    assert terms["focal"] == terms["dice"] == terms["iou"] == 0
 
 
 def test_a_mixture_draws_its_strategies_in_their_shares(strategies):

@@ -8,70 +8,35 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from usframe.augmentation import Augment
 from usframe.checkpoints import load_backbone
-from usframe.clips import Mixture, Sample, SimulatedSlices
-from usframe.decoding import best_candidates, is_ambiguous
+from usframe.clips import Clips, Mixture, SimulatedClips
+from usframe.decoding import best_candidates
 from usframe.files import write_csv, write_json
-from usframe.geometry import from_model, to_model, to_network
+from usframe.frames import choose_frames
+from usframe.geometry import from_model
 from usframe.launch import describe_run, launch, prepare_output
-from usframe.losses import mask_losses
+from usframe.objectives import Objective, decode_samples, encode_samples
 from usframe.plugins import Plugins
-from usframe.prompting import Noise
+from usframe.prompting import Noise, make_prompts
+from usframe.propagate import propagate_slices
 from usframe.schema import Pretrain
-from usframe.types import Backbone, Decoded
+from usframe.simulation import simulate
+from usframe.types import Backbone
 
 VALIDATION_SEED = 2**31  # no slice trained on is validated on: those are numbered from a multiple of 10**8
-
-
-class SliceObjective(torch.nn.Module):
-    """The loss of a batch of slices: encode each once, decode all its prompts, compare."""
-
-    def __init__(self, backbone: Backbone, weights: Mapping[str, float]) -> None:
-        super().__init__()
-        self.network = backbone.module
-        self.verbs = backbone
-        self.weights = weights
-
-    def forward(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-        size = self.verbs.image_size // 2
-        losses = []
-        for decoded, masks in decode_samples(self.verbs, samples):
-            target = torch.from_numpy(masks).to(decoded.logits)[:, None]
-            target = F.interpolate(target, size=(size, size), mode="area")[:, 0]
-            losses.append((len(masks), mask_losses(decoded, target, self.weights)))
-        count = sum(n for n, _ in losses)
-        return {name: torch.stack([n / count * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
-
-
-def decode_samples(backbone: Backbone, samples: Sequence[Sample]) -> list[tuple[Decoded, Any]]:
-    """Decoded prompts with their masks (N, H, W), ambiguous prompts (three candidates) apart from the others."""
-    images = np.concatenate([to_network(sample.image[None], backbone.image_size) for sample in samples])
-    features = backbone.encode(torch.from_numpy(images))
-    shape = samples[0].image.shape
-    every = [
-        (to_model(prompt, (shape[0], shape[1]), backbone.image_size), row, mask)
-        for row, sample in enumerate(samples)
-        for prompt, mask in zip(sample.prompts, sample.masks, strict=True)
-    ]
-    parts = []
-    for multimask in (False, True):
-        chosen = [item for item in every if is_ambiguous(item[0]) == multimask]
-        if chosen:
-            prompts, index, masks = zip(*chosen, strict=True)
-            parts.append((backbone.decode(features, prompts, index, multimask=multimask), np.stack(masks)))
-    return parts
 
 
 def learning_rate(step: int, *, steps: int, warmup: int) -> float:
@@ -94,7 +59,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
         precision="fp32",
         plugins=plugins,
     )
-    objective = SliceObjective(backbone, asdict(config.train.losses))
+    objective = Objective(backbone, asdict(config.train.losses), config.train.recipe)
     settings = config.train
     optimizer = torch.optim.AdamW(
         objective.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -103,7 +68,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
         optimizer, lambda step: learning_rate(step, steps=settings.steps, warmup=settings.warmup_steps)
     )
     loader = DataLoader(
-        _slices(
+        _clips(
             config,
             plugins,
             settings.steps * settings.batch_size * accelerator.num_processes,
@@ -115,6 +80,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
         persistent_workers=settings.workers > 0,
     )
     objective, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
+    average = AveragedModel(backbone.module, avg_fn=moving_average(settings.ema))
     out = prepare_output(config, accelerator)
     curve: list[dict[str, float]] = []
     started, running = time.time(), Running()
@@ -128,13 +94,15 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
             accelerator.clip_grad_norm_(objective.parameters(), settings.gradient_clip)
             optimizer.step()
             optimizer.zero_grad()
+            average.update_parameters(backbone.module)
             running.add(terms)
         schedule.step()
         bar.update()
         if accelerator.is_main_process and (step % settings.validate_every == 0 or step == settings.steps):
-            scores = validate(backbone, config, plugins)
+            with averaged(backbone, average):
+                scores = validate(backbone, config, plugins)
+                save_checkpoint(backbone, out)
             curve.append({"step": step, "seconds": round(time.time() - started, 1), **running.means(), **scores})
-            save_checkpoint(backbone, out)
             write_csv(out / "curve.csv", list(curve[0]), curve)
             if not quiet:
                 tqdm.write("  ".join(f"{name} {value:g}" for name, value in curve[-1].items()), file=sys.stderr)
@@ -147,23 +115,68 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
 
 
 def validate(backbone: Backbone, config: Pretrain, plugins: Plugins) -> dict[str, float]:
-    """Mean Dice over the objects of held-out simulated slices, from the clean prompt of each strategy."""
-    scores = {}
+    """Mean Dice over the objects of held-out simulated images: slices from the clean prompt of each strategy, and
+
+    the unprompted slices of volumes from one box per object on its largest slice, where the recipe trains memory.
+    """
     backbone.module.eval()
-    for name in config.prompt:
-        slices = _slices(config, plugins, config.train.validation_images, VALIDATION_SEED, strategy=name)
-        dice: list[float] = []
-        for start in range(0, len(slices), config.train.batch_size):
-            stop = min(start + config.train.batch_size, len(slices))
-            samples = [sample for sample in map(slices.__getitem__, range(start, stop)) if sample.prompts]
-            with torch.inference_mode():
-                parts = decode_samples(backbone, samples)
-            for decoded, masks in parts:
-                logits = best_candidates(decoded).logits[:, 0]
-                predicted = from_model(logits.cpu().numpy(), masks.shape[1:]) > 0
-                dice += list(2 * (predicted & masks).sum((1, 2)) / (predicted.sum((1, 2)) + masks.sum((1, 2))))
-        scores[f"dice {name}"] = round(float(np.mean(dice)), 4)
-    return scores
+    scores = {f"dice {name}": _slice_dice(backbone, config, plugins, name) for name in config.prompt}
+    if config.train.recipe != "slice":
+        scores["dice propagated"] = _propagated_dice(backbone, config, plugins)
+    return {name: round(value, 4) for name, value in scores.items()}
+
+
+def _slice_dice(backbone: Backbone, config: Pretrain, plugins: Plugins, strategy: str) -> float:
+    clips = _clips(config, plugins, config.train.validation_images, VALIDATION_SEED, strategy=strategy)
+    dice: list[float] = []
+    for start in range(0, len(clips), config.train.batch_size):
+        stop = min(start + config.train.batch_size, len(clips))
+        samples = [sample for sample in map(clips.__getitem__, range(start, stop)) if sample.prompts]
+        with torch.inference_mode():
+            parts = decode_samples(backbone, encode_samples(backbone, samples), samples)
+        for decoded, masks in parts:
+            logits = best_candidates(decoded).logits[:, 0]
+            predicted = from_model(logits.cpu().numpy(), masks.shape[1:]) > 0
+            dice += list(2 * (predicted & masks).sum((1, 2)) / (predicted.sum((1, 2)) + masks.sum((1, 2))))
+    return float(np.mean(dice))
+
+
+def _propagated_dice(backbone: Backbone, config: Pretrain, plugins: Plugins) -> float:
+    _, height, width = config.simulate.shape
+    dice: list[float] = []
+    for number in range(config.train.validation_volumes):
+        scan = simulate(VALIDATION_SEED + number, shape=(24, height, width), scene=config.simulate.scene)
+        chosen = choose_frames(scan.labels, "largest")
+        prompts = make_prompts(
+            scan.labels, plugins.prompts.get("box"), frames=[f for c in chosen.values() for f in c]
+        )
+        prompts = [prompt for prompt in prompts if prompt.frame in chosen[prompt.object_id]]
+        mask = propagate_slices(scan.image, {"": prompts}, backbone)[""].mask
+        for prompt in prompts:
+            given, wanted = mask == prompt.object_id, scan.labels == prompt.object_id
+            given[prompt.frame] = wanted[prompt.frame] = False
+            if total := given.sum() + wanted.sum():
+                dice.append(2 * (given & wanted).sum() / total)
+    return float(np.mean(dice))
+
+
+def moving_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor | int], torch.Tensor]:
+    """An exponential moving average of weights that forgets faster while it is young; ``decay`` 0 is none."""
+
+    def update(average: torch.Tensor, value: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+        return torch.lerp(average, value, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+    return update
+
+
+@contextmanager
+def averaged(backbone: Backbone, average: AveragedModel) -> Iterator[None]:
+    """The backbone with the averaged weights, for as long as it is scored and saved."""
+    live, backbone.module = backbone.module, average.module
+    try:
+        yield
+    finally:
+        backbone.module = live
 
 
 def save_checkpoint(backbone: Backbone, out: Path) -> None:
@@ -193,16 +206,19 @@ class Running:
         return means
 
 
-def _slices(
-    config: Pretrain, plugins: Plugins, count: int, seed: int, *, strategy: str | None = None
-) -> SimulatedSlices:
+def _clips(config: Pretrain, plugins: Plugins, count: int, seed: int, *, strategy: str | None = None) -> Clips:
+    """Samples to train on, or slices to validate ``strategy`` on."""
     names = config.prompt if strategy is None else {strategy: 1.0}
-    return SimulatedSlices(
+    _, height, width = config.simulate.shape
+    longest = config.simulate.shape[0] if strategy is None else 1
+    augment = {name: (plugins.augmentations.get(name), share) for name, share in config.augment.items()}
+    return Clips(
         count,
+        SimulatedClips((longest, height, width), scene=config.simulate.scene, shortest=2),
         seed=seed,
         strategy=Mixture({name: plugins.prompts.get(name) for name in names}, names),
-        shape=config.simulate.shape,
-        scene=config.simulate.scene,
         noise=Noise() if strategy else Noise(config.noise.box, config.noise.point, config.noise.mask),
         objects=config.train.objects_per_image,
+        rounds=1 if strategy else config.train.prompts_per_object,
+        augment=Augment(augment) if strategy is None and augment else None,
     )

@@ -62,11 +62,18 @@ _KINDS = {
 SCENES: tuple[str, ...] = tuple(_KINDS)
 
 
-def simulate(seed: int, *, shape: tuple[int, int, int] = (24, 192, 224), scene: str | None = None) -> Scan:
+def simulate(
+    seed: int,
+    *,
+    shape: tuple[int, int, int] = (24, 192, 224),
+    scene: str | None = None,
+    gap: float | None = None,
+) -> Scan:
     """Simulate a (slices, rows, columns) volume; the same arguments give the same bits.
 
     Every object of the result is visible in the volume, and objects do not overlap. `scene` is one of
-    SCENES, or None for a random one. Raises ValueError for an unknown scene.
+    SCENES, or None for a random one. `gap` is the distance between slices in pixels, or None for a random
+    one from 0.8 to 2.5. Raises ValueError for an unknown scene.
     """
     if scene is not None and scene not in _KINDS:
         raise ValueError(f"unknown scene {scene!r}, expected one of {', '.join(SCENES)}")
@@ -75,7 +82,8 @@ def simulate(seed: int, *, shape: tuple[int, int, int] = (24, 192, 224), scene: 
     kind = _KINDS[chosen]
     depth = rng.uniform(*kind.depth_mm)
     pixel = depth / shape[1]
-    spacing = (float(pixel * rng.uniform(0.8, 2.5)), float(pixel), float(pixel))
+    drawn = rng.uniform(0.8, 2.5)
+    spacing = (float(pixel * (drawn if gap is None else gap)), float(pixel), float(pixel))
     z = (np.arange(shape[0]) - (shape[0] - 1) / 2) * spacing[0] / depth
     while True:
         probe = draw_probe(
