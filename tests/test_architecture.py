@@ -16,11 +16,13 @@ FLOORS = (
     {"errors", "types", "schema"},
     {"registry", "hookspecs", "geometry", "overrides", "files", "checks"},
     {"plugins", "config", "frames"},
-    {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"},
-    {"propagate", "clips", "launch"},
-    {"segmentation", "results"},
-    {"predict", "finetune"},
-    {"plan"},
+    {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"}
+    | {"spool", "postprocess", "statistics", "compare_page", "augmentation"},
+    {"propagate", "prompt_files", "clips", "launch", "baselines"},
+    {"segmentation", "results", "objectives", "scoring"},
+    {"stages", "finetune", "compare_results"},
+    {"predict"},
+    {"plan", "compare"},
     {"cli"},
     {"__main__"},
 )

@@ -227,6 +227,16 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
             "frames=every:0",
             "frames=every:0 is not possible; choose one of largest, middle, first, every:N, uniform:K",
         ),
+        ("frames=file:prompts.xlsx", "frames=file:prompts.xlsx is not possible; choose one of largest, "),
+        ("frames=[]", "frames=[] is not possible; choose one of largest, "),
+        ("frames=true", "frames=True is not possible; it must be text or a list"),
+        ("frames=3,10", "frames=3,10: one value at a time; a list is written frames=[3,10]"),
+        ("frames=[3,10]", "frames=[3, 10] is for mode=propagate; slice mode prompts every labelled slice"),
+        ("z_range=[9,3]", "z_range=[9, 3] is not possible; write [first, last] (slices counted from 0), labels or"),
+        ("z_range=all", "z_range=all is not possible; write [first, last]"),
+        ("patience=-1", "patience=-1 is not possible; it must be at least 0"),
+        ("postprocess=true", "postprocess=True is not possible; set postprocess.largest_component, postprocess."),
+        ("postprocess.min_volume_ml=-2", "postprocess.min_volume_ml=-2.0 is not possible; it must be at least 0"),
         ("out=images/results", "out=images/results lies inside volumes=images; choose another -o"),
         ("out=truth", "out=truth lies inside labels=truth; choose another -o"),
         ("cases=3", "cases=3 is not possible; it must be a list such as [a, b]"),
@@ -235,6 +245,23 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
 def test_one_wrong_option_is_one_line(wrong: str, message: str) -> None:
     (problem,) = problems_of(*ASKED, wrong)
     assert problem.startswith(message)
+
+
+def test_one_slice_is_a_list_of_one() -> None:
+    assert compose("propagate", [*ASKED, "frames=3"]).frames == [3]
+    assert compose("propagate", [*ASKED, "frames=[3,10]", "z_range=[0,12]"]).z_range == [0, 12]
+
+
+def test_prompts_from_a_file_need_no_labels_and_no_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    config = compose("all_prompts", ["volumes=images", "frames='file:~/clicks.csv'"])
+    assert isinstance(config, Predict)
+    assert (config.frames, config.prompts) == ("file:/home/me/clicks.csv", ["file"])
+    assert check_names(config, load_plugins().by_kind()) == []
+    assert problems_of("volumes=images", "frames=file:a.csv", "z_range=labels", "prompts=[box]") == [
+        "prompts are read from a.csv; leave -p out",
+        "z_range=labels needs labels: -l LABELS",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from usframe.cli import COMMANDS, main
 from usframe.config import CONFIGS, GROUPS
 from usframe.metrics import COLUMNS
 from usframe.plugins import load_plugins
-from usframe.schema import TASKS, leaves
+from usframe.schema import TASKS, Predict, leaves
 from usframe.simulation import SCENES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -130,8 +130,9 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("task", TASKS)
 def test_every_key_is_documented_with_its_default(task: str) -> None:
     page = PAGES["configuration"]
-    common, own = rows(page, "Keys of every task"), rows(page, f"Keys of task `{task}`")
     schema = TASKS[task]
+    inherited = rows(page, "Keys of task `predict`") if issubclass(schema, Predict) else {}
+    common, own = rows(page, "Keys of every task"), {**inherited, **rows(page, f"Keys of task `{task}`")}
     assert set(common) | set(own) == set(leaves(schema))
     config = schema()
     for key, (default, meaning) in {**common, **own}.items():
@@ -180,7 +181,7 @@ def test_every_scene_and_public_name_is_documented() -> None:
 
 
 def test_the_floors_are_those_that_are_enforced() -> None:
-    table = re.findall(r"^\| (\d) \| (.+?) \|", PAGES["architecture"], flags=re.MULTILINE)
+    table = re.findall(r"^\| (\d+) \| (.+?) \|", PAGES["architecture"], flags=re.MULTILINE)
     assert [int(number) for number, _ in table] == list(range(len(FLOORS)))
     assert [set(re.findall(r"`(\w+)`", modules)) for _, modules in table] == list(FLOORS)
 

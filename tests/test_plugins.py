@@ -157,7 +157,7 @@ def test_a_name_that_two_packages_register_names_both(install: Install) -> None:
 
 def test_a_strangers_package_is_fifteen_lines_and_an_entry_point(tmp_path: Path, data: DataSet) -> None:
     """The template of the documentation, installed by pip, listed and used by the real command."""
-    code, project = re.findall(r"```(?:python|toml)\n(.*?)```", PAGE, flags=re.DOTALL)
+    code, project = re.findall(r"```(?:python|toml)\n(.*?)```", PAGE.split("## Rules")[0], flags=re.DOTALL)
     assert len(code.splitlines()) <= 15
     package, target = tmp_path / "package", tmp_path / "site"
     package.mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from usframe.schema import Config, Pretrain, frames_problems
+from usframe.schema import Compare, Config, Predict, Pretrain, frames_problems, prompt_file, z_range_problems
 
 FOLDERS = ("masks", "overlays")
 
@@ -23,18 +23,49 @@ def impossible(config: Config) -> list[str]:
         return problems
     if not config.volumes:
         problems.append("volumes is required: -i VOLUMES")
-    if not config.labels:
-        problems.append("labels is required, because prompts are made from labels: -l LABELS")
+    problems += _frames_problems(config)
+    if isinstance(config, Compare):
+        problems += _compare_problems(config)
     if not config.prompts:
         problems.append("prompts is empty; name at least one, such as -p box+point")
     for key, names in (("prompts", config.prompts), ("cases", config.cases)):
         problems += [f"{key} names {name} twice" for name in sorted(set(names)) if names.count(name) > 1]
-    problems += frames_problems(config.frames)
     for key, place in (("volumes", config.volumes), ("labels", config.labels)):
         if place and config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
             problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
         elif place and config.out and config.overwrite and _is_result(Path(place), Path(config.out)):
             problems.append(f"{key}={place} is part of the run that overwrite=true removes; choose another -o")
+    return problems
+
+
+def _frames_problems(config: Predict) -> list[str]:
+    """What is wrong with the choice of slices, and with where the prompts come from."""
+    problems = [*frames_problems(config.frames), *z_range_problems(config.z_range)]
+    if prompt_file(config.frames):
+        drawn = {f"noise.{key}": value for key, value in vars(config.noise).items()}
+        problems += [
+            f"{key}={value} is for prompts made from labels; those of frames={config.frames} are taken as they are"
+            for key, value in {"box_margin": config.box_margin, **drawn}.items()
+            if value
+        ]
+    elif not config.labels:
+        problems.append("labels is required, because prompts are made from labels: -l LABELS")
+    if isinstance(config.frames, list) and config.mode == "slice" and not frames_problems(config.frames):
+        problems.append(f"frames={config.frames} is for mode=propagate; slice mode prompts every labelled slice")
+    if config.z_range == "labels" and not config.labels:
+        problems.append("z_range=labels needs labels: -l LABELS")
+    return problems
+
+
+def _compare_problems(config: Compare) -> list[str]:
+    """What a comparison cannot take, because it draws its own prompts, clean and noised."""
+    problems = [
+        f"noise.{key}={value} is not for task=compare, which draws clean prompts too; set noised.{key}"
+        for key, value in vars(config.noise).items()
+        if value
+    ]
+    if prompt_file(config.frames):
+        problems.append(f"frames={config.frames} has no strategies to compare; they are drawn from labels")
     return problems
 
 

@@ -27,7 +27,7 @@ from usframe.checks import impossible
 from usframe.errors import ConfigError
 from usframe.overrides import escaped, first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import TASKS, Config, Predict, leaves, outside_limits
+from usframe.schema import FROM_FILE, TASKS, Config, Predict, Pretrain, leaves, outside_limits, prompt_file
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
@@ -38,6 +38,7 @@ _KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
+    Any: "text or a list",
     list[str]: "a list such as [a, b]",
     list[int]: "a list such as [1, 2]",
     dict[str, float]: "names with numbers such as {a: 1}",
@@ -84,7 +85,19 @@ def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Config, list[s
         if place := getattr(built, key, None):
             setattr(built, key, _at_home(place))
     built.plugins = [_at_home(file) for file in built.plugins]
+    if isinstance(built, Predict):
+        problems += _settle_prompts(built, given)
     return built, [*problems, *outside_limits(built), *impossible(built)]
+
+
+def _settle_prompts(config: Predict, given: Mapping[str, Any]) -> list[str]:
+    """One slice is a list of one; prompts from a file are one set, called `FROM_FILE`."""
+    if type(config.frames) is int:
+        config.frames = [config.frames]
+    if not (place := prompt_file(config.frames)):
+        return []
+    config.frames, config.prompts = f"file:{_at_home(place)}", [FROM_FILE]
+    return [f"prompts are read from {place}; leave -p out"] if "prompts" in given else []
 
 
 def find_experiment(experiment: str) -> Path:
@@ -108,7 +121,9 @@ def find_experiment(experiment: str) -> Path:
 def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]:
     """One line per prompt or backbone that no plugin offers; ``registries`` as of `Plugins.by_kind`."""
     prompts = config.prompts if isinstance(config, Predict) else list(config.prompt)
-    wanted = [*(("prompt", name) for name in prompts), ("backbone", config.backbone)]
+    augmentations = config.augment if isinstance(config, Pretrain) else ()
+    wanted = [*(("prompt", name) for name in prompts if prompts != [FROM_FILE]), ("backbone", config.backbone)]
+    wanted += [("augmentation", name) for name in augmentations]
     return [registries[kind].unknown(name) for kind, name in wanted if name not in registries[kind]]
 
 

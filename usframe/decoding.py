@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from usframe.errors import RequestError
+from usframe.frames import Extents
 from usframe.types import Decoded, Prompt
 
 MULTIMASK = ("auto", "always", "never")
@@ -29,8 +30,10 @@ def best_candidates(decoded: Decoded) -> Decoded:
     return Decoded(decoded.logits[rows, best][:, None], decoded.iou[rows, best][:, None], decoded.presence, tokens)
 
 
-def check_prompts(prompt_sets: Mapping[str, Iterable[Prompt]], shape: tuple[int, ...]) -> None:
-    """Raise `RequestError` for prompts that do not lie on a volume of ``shape`` (D, H, W)."""
+def check_prompts(
+    prompt_sets: Mapping[str, Iterable[Prompt]], shape: tuple[int, ...], extents: Extents | None = None
+) -> None:
+    """Raise `RequestError` for prompts that lie beyond a volume of ``shape`` (D, H, W) or their ``extents``."""
     for prompt in (prompt for prompts in prompt_sets.values() for prompt in prompts):
         if not 0 <= prompt.frame < shape[0]:
             raise RequestError(
@@ -38,5 +41,10 @@ def check_prompts(prompt_sets: Mapping[str, Iterable[Prompt]], shape: tuple[int,
             )
         if not 1 <= prompt.object_id <= 255:
             raise RequestError(f"a prompt names object {prompt.object_id}; object ids run from 1 to 255")
+        first, last = (extents or {}).get(prompt.object_id, (0, shape[0] - 1))
+        if not first <= prompt.frame <= last:
+            raise RequestError(
+                f"a prompt names slice {prompt.frame}, but its object's z_range is {first} to {last}"
+            )
         if prompt.mask is not None and prompt.mask.shape != shape[1:]:
             raise RequestError(f"a mask prompt has shape {prompt.mask.shape}, but slices are {shape[1:]}")

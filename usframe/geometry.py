@@ -58,9 +58,10 @@ def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray
         notes.append("all voxels have the same value")
     elif high - black < DARK * (white - black):
         notes.append(f"all voxels are below {DARK:.0%} of white: labels instead of a volume? Else intensity=minmax")
-    values = (values - black) / (white - black or 1.0)
+    values -= np.float32(black)
+    values /= np.float32(white - black or 1.0)
     values[~finite] = 0
-    return np.clip(values, 0, 1), tuple(notes)
+    return np.clip(values, 0, 1, out=values), tuple(notes)
 
 
 def _is_8_bit(values: NDArray[np.float32], low: float, high: float) -> bool:

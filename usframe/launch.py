@@ -25,7 +25,18 @@ from usframe.types import Backbone
 
 PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
 RECORD = "experiment.yaml"
-FILES = ("metrics.csv", "summary.json", "failures.csv", "run.json", "report.html", "curve.csv", RECORD)
+FILES = (
+    "metrics.csv",
+    "summary.json",
+    "failures.csv",
+    "run.json",
+    "report.html",
+    "comparison.csv",
+    "tests.csv",
+    "comparison.png",
+    "curve.csv",
+    RECORD,
+)
 
 
 def launch(config: Config, *, training: bool = False) -> Accelerator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 
 from usframe.checkpoints import load_backbone
 from usframe.errors import RequestError, UsframeError
+from usframe.frames import find_extents
 from usframe.plugins import Plugins
-from usframe.predict import find_cases, mask_path, prompt_case, read_case
+from usframe.predict import find_cases
+from usframe.propagate import check_memory
 from usframe.results import counted
-from usframe.schema import Predict
+from usframe.schema import Compare, Predict, modes_of
+from usframe.stages import mask_path, prompt_case, read_case
 from usframe.types import Case
 
 
@@ -44,41 +48,53 @@ def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> 
 
 def plan_case(case: Case, config: Predict, plugins: Plugins) -> dict[str, Any]:
     """Everything known about a case before it is segmented; ``error`` where it cannot be."""
-    plan: dict[str, Any] = {"case": case.name, "volume": str(case.volume), "labels": str(case.labels)}
+    labelled = None if case.labels is None else str(case.labels)
+    plan: dict[str, Any] = {"case": case.name, "volume": str(case.volume), "labels": labelled}
     notes: list[str] = []
     try:
         volume, labels, _ = read_case(case, config, plugins, notes)
-        prompts = prompt_case(case, labels.data, config, plugins)
+        extents = find_extents(config.z_range, len(volume.data), labels)
+        prompts = {
+            f"{name} ({mode})" if config.mode == "both" else name: asked
+            for mode in modes_of(config)
+            for name, asked in prompt_case(
+                case, volume, labels, extents, replace(config, mode=mode), plugins, notes
+            ).items()
+        }
     except UsframeError as error:
         return {**plan, "error": str(error)}
-    values = [int(value) for value in np.unique(labels.data) if value]
+    values = [] if labels is None else [int(value) for value in np.unique(labels) if value]
     return {
         **plan,
         "shape": list(volume.data.shape),
         "dtype": str(volume.data.dtype),
         "spacing_mm": None if volume.spacing_mm is None else [round(float(mm), 6) for mm in volume.spacing_mm],
         "label_values": values,
-        "slices_without_object": int((~labels.data.any((1, 2))).sum()),
+        "slices_without_object": None if labels is None else int((~labels.any((1, 2))).sum()),
         "prompts": {name: len(asked) for name, asked in prompts.items()},
-        "masks": [str(mask_path(Path(config.out or ""), name, case)) for name in config.prompts],
+        "masks": []
+        if isinstance(config, Compare)
+        else [str(mask_path(Path(config.out or ""), name, case)) for name in config.prompts],
         "notes": list(dict.fromkeys(notes)),
     }
 
 
 def describe(plan: dict[str, Any]) -> str:
     """A plan in a few lines for the terminal."""
-    head = f"{plan['case']}: {plan['volume']} + {plan['labels']}"
+    head = f"{plan['case']}: {plan['volume']}" + (f" + {plan['labels']}" if plan["labels"] else ", no labels")
     if "error" in plan:
         return f"{head}\n  error: {plan['error']}"
     spacing = " x ".join(f"{mm:g}" for mm in plan["spacing_mm"] or ()) + " mm" if plan["spacing_mm"] else "unknown"
-    labels = _ranges(plan["label_values"])
+    labels = "no labels"
+    if plan["labels"]:
+        empty = plan["slices_without_object"]
+        labels = f"labels {_ranges(plan['label_values'])}; {empty} slices without an object"
     depth, height, width = plan["shape"]
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
     lines = [
         head,
-        f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}; labels {labels}; "
-        f"{plan['slices_without_object']} slices without an object",
-        f"  prompts: {counts} -> {', '.join(plan['masks'])}",
+        f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}; {labels}",
+        f"  prompts: {counts}" + (f" -> {', '.join(plan['masks'])}" if plan["masks"] else ""),
         *(f"  note: {note}" for note in plan["notes"]),
     ]
     return "\n".join(lines)
@@ -98,13 +114,15 @@ def _ranges(values: list[int]) -> str:
 
 def _backbone_problem(config: Predict, plugins: Plugins) -> RequestError | None:
     try:
-        load_backbone(
+        backbone = load_backbone(
             config.backbone,
             checkpoint=config.checkpoint,
             device=config.device,
             precision=config.precision,
             plugins=plugins,
         )
+        if config.mode == "propagate":
+            check_memory(backbone)
     except RequestError as error:
         return error
     return None

@@ -135,16 +135,21 @@ def _ask(
     if (prompt.frame, prompt.object_id) != (frame, object_id):
         raise CaseError(f"{who} answered frame {prompt.frame}, object {prompt.object_id} when asked for {where}")
     try:
-        return Prompt(
-            frame,
-            object_id,
-            points=None if prompt.points is None else _points(prompt.points, piece.shape),
-            point_labels=None if prompt.point_labels is None else _point_labels(prompt),
-            box=None if prompt.box is None else _box(prompt.box, piece.shape),
-            mask=None if prompt.mask is None else _mask(prompt.mask, piece.shape),
-        )
+        return checked(prompt, piece.shape)
     except (ValueError, TypeError) as error:
         raise CaseError(f"{who} made an unusable prompt for {where}: {error}") from error
+
+
+def checked(prompt: Prompt, shape: tuple[int, ...]) -> Prompt:
+    """The same prompt in arrays of the agreed types; `ValueError` where it does not fit a slice (H, W)."""
+    return Prompt(
+        prompt.frame,
+        prompt.object_id,
+        points=None if prompt.points is None else _points(prompt.points, shape),
+        point_labels=None if prompt.point_labels is None else _point_labels(prompt),
+        box=None if prompt.box is None else _box(prompt.box, shape),
+        mask=None if prompt.mask is None else _mask(prompt.mask, shape),
+    )
 
 
 def _points(points: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:

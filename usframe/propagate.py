@@ -2,16 +2,15 @@
 
 As MedSAM2 does it (Ma et al., 2025): every prompted slice is decoded from its prompts alone and remembered; from
 the first of them the volume is walked to its end, and, with a memory reset to the prompted slices, back to its
-beginning.
+beginning. What has to wait for something else waits on disk, so that a long volume needs no more memory than a
+short one.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,20 @@ from numpy.typing import NDArray
 
 from usframe.decoding import best_candidates, check_prompts, wants_candidates
 from usframe.errors import RequestError
-from usframe.geometry import from_model, to_model, to_network
+from usframe.frames import Extents
+from usframe.geometry import to_model
+from usframe.spool import Spool
 from usframe.types import Backbone, Decoded, Memory, Prompt, Segmentation
 
 REMEMBERED = 15  # slices that SAM 2 still has object pointers of; masks count for fewer
-ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
 
 
 @dataclass
 class Track:
-    """Objects of one set of prompts that are prompted on the same ``frames``, and what is known of them."""
+    """Objects of one set of prompts that are prompted on the same ``frames``, and what is known of them.
+
+    ``missed``: object id -> slices in a row, up to the present one, on which it was not seen.
+    """
 
     name: str
     objects: tuple[int, ...]
@@ -37,6 +40,7 @@ class Track:
     prompts: Mapping[int, Sequence[Prompt]]
     prompted: list[Memory] = field(default_factory=list)
     recent: deque[Memory] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    missed: dict[int, int] = field(default_factory=dict)
 
 
 def propagate_slices(
@@ -45,33 +49,55 @@ def propagate_slices(
     backbone: Backbone,
     *,
     multimask: str = "auto",
+    patience: int = 0,
+    extents: Extents | None = None,
     keep_logits: bool = False,
     progress: Callable[[int], object] = lambda slices: None,
 ) -> dict[str, Segmentation]:
     """One `Segmentation` per set of prompts, each slice encoded once for all sets, objects and directions.
 
-    ``data``: (D, H, W) float32 in 0-1. Raises `RequestError` for prompts off the volume and for a backbone without
-    memory.
+    ``data``: (D, H, W) float32 in 0-1. ``patience`` and ``extents`` are those of `walk`. Raises `RequestError` for
+    prompts off the volume or the extents and for a backbone without memory, `CaseError` where the temporary folder
+    is full.
     """
-    check_prompts(prompt_sets, data.shape)
+    check_prompts(prompt_sets, data.shape, extents)
     tracks = [track for name, prompts in prompt_sets.items() for track in make_tracks(name, prompts)]
+    first = [track.frames[0] for track in tracks]
+    between = range(min(first, default=0), max(first, default=0))
+    again = {*between, *(frame for track in tracks for frame in track.frames)}
     shape = (data.shape[1], data.shape[2])
-    answers = {
-        name: _Answer(sorted({p.object_id for p in prompts}), len(data), backbone.image_size // 4)
-        for name, prompts in prompt_sets.items()
-    }
+    try:
+        with Spool() as spool, torch.inference_mode():
+            features = spool.encodings(data, backbone, again, progress)
+            answers = {
+                name: spool.answers({p.object_id for p in prompts}, len(data), backbone.image_size // 4)
+                for name, prompts in prompt_sets.items()
+            }
 
-    def put(track: Track, frame: int, decoded: Decoded) -> None:
-        answers[track.name].put(track.objects, frame, best_candidates(decoded))
+            def put(track: Track, frame: int, decoded: Decoded) -> None:
+                answers[track.name].put(track.objects, frame, best_candidates(decoded))
 
-    if tracks:
-        with tempfile.TemporaryDirectory(prefix="usframe-") as folder, torch.inference_mode():
-            features = Encodings(data, backbone, tracks, Path(folder), progress)
-            try:
-                walk(backbone, tracks, features, len(data), shape, put, multimask=multimask)
-            except NotImplementedError as error:
-                raise RequestError("this backbone has no memory to propagate with; use mode=slice") from error
-    return {name: answer.result(shape, keep_logits) for name, answer in answers.items()}
+            walk(
+                backbone,
+                tracks,
+                features,
+                len(data),
+                shape,
+                put,
+                multimask=multimask,
+                patience=patience,
+                extents=extents,
+            )
+            return {name: answer.result(shape, keep_logits) for name, answer in answers.items()}
+    except NotImplementedError as error:
+        raise RequestError("this backbone has no memory to propagate with; use mode=slice") from error
+
+
+def check_memory(backbone: Backbone) -> None:
+    """Propagate a box over two blank slices. Raises `RequestError` for a backbone that cannot."""
+    side = backbone.image_size
+    box = np.array([side / 4, side / 4, side * 3 / 4, side * 3 / 4], np.float32)
+    propagate_slices(np.zeros((2, side, side), np.float32), {"": [Prompt(0, 1, box=box)]}, backbone)
 
 
 def walk(
@@ -83,11 +109,16 @@ def walk(
     put: Callable[[Track, int, Decoded], object],
     *,
     multimask: str = "auto",
+    patience: int = 0,
+    extents: Extents | None = None,
 ) -> None:
     """Decode every slice of a volume for all ``tracks`` and hand each answer to ``put``; training does the same.
 
     ``features``: slice number -> its encoding (B = 1), of ``length`` slices of ``shape`` (H, W). A prompted slice
     has one mask per object, any other the decoder's three candidates, of which the best is remembered.
+    ``patience``: after that many slices in a row without an object it is not looked for any further in that
+    direction, up to a slice it is prompted on; 0 is never. ``extents``: object id -> first and last slice it is
+    looked for on. ``put`` gets a track of those objects only that were looked for.
     """
     for frame in sorted({frame for track in tracks for frame in track.frames}):
         for track in (track for track in tracks if frame in track.frames):
@@ -98,10 +129,15 @@ def walk(
     for reverse in (False, True):
         for track in tracks:
             track.recent.clear()
-        for frame in range(max(first) - 1, -1, -1) if reverse else range(min(first) + 1, length):
+            track.missed.clear()
+        ahead = range(min(first, default=length) + 1, length)
+        for frame in range(max(first, default=0) - 1, -1, -1) if reverse else ahead:
             for track in tracks:
+                if frame in track.frames:
+                    track.missed.clear()
                 behind = frame < track.frames[0] if reverse else frame > track.frames[0]
-                if not behind or frame in track.frames:
+                sought = _sought(track, frame, patience, extents or {})
+                if not behind or frame in track.frames or not sought:
                     continue
                 fused = backbone.condition(
                     features(frame), [*track.prompted, *track.recent], frame=frame, length=length, reverse=reverse
@@ -110,66 +146,31 @@ def walk(
                 candidates = backbone.decode(fused, [None] * count, range(count), multimask=True)
                 memory = backbone.memorize(features(frame), best_candidates(candidates))
                 track.recent.append(Memory(frame, False, memory))
-                put(track, frame, candidates)
+                if patience:
+                    _count_missed(track, sought, candidates)
+                some = replace(track, objects=tuple(track.objects[n] for n in sought))
+                put(some, frame, _rows(candidates, sought))
 
 
-class Encodings:
-    """The features of a slice by its number, each encoded once.
-
-    Most are needed at one moment only. Those that the walk comes back to, prompted slices and slices between the
-    first prompts of different objects, wait on disk, so that memory does not grow with the number of slices.
-    """
-
-    def __init__(
-        self,
-        data: NDArray[np.float32],
-        backbone: Backbone,
-        tracks: Sequence[Track],
-        folder: Path,
-        progress: Callable[[int], object],
-    ) -> None:
-        self.data, self.backbone, self.folder, self.progress = data, backbone, folder, progress
-        first = [track.frames[0] for track in tracks]
-        prompted = {frame for track in tracks for frame in track.frames}
-        self.again = prompted | set(range(min(first), max(first)))
-        self.current: tuple[int, Any] = (-1, None)
-
-    def __call__(self, frame: int) -> Any:
-        if self.current[0] != frame:
-            path = self.folder / f"{frame}.pt"
-            if path.exists():
-                features = torch.load(path, weights_only=False)
-            else:
-                picture = to_network(self.data[frame : frame + 1], self.backbone.image_size)
-                features = self.backbone.encode(torch.from_numpy(picture))
-                self.progress(1)
-                if frame in self.again:
-                    torch.save(features, path)
-            self.current = (frame, features)
-        return self.current[1]
+def _sought(track: Track, frame: int, patience: int, extents: Extents) -> list[int]:
+    """Which of the track's objects are still looked for, and may be on this slice."""
+    return [
+        n
+        for n, one in enumerate(track.objects)
+        if not (patience and track.missed.get(one, 0) >= patience)
+        and (one not in extents or extents[one][0] <= frame <= extents[one][1])
+    ]
 
 
-class _Answer:
-    """Decoder logits of every object and slice, until all are there and the larger one can win."""
+def _rows(decoded: Decoded, rows: Sequence[int]) -> Decoded:
+    tokens = None if decoded.tokens is None else decoded.tokens[rows]
+    return Decoded(decoded.logits[rows], decoded.iou[rows], decoded.presence[rows], tokens)
 
-    def __init__(self, objects: Sequence[int], depth: int, side: int) -> None:
-        self.objects = tuple(objects)
-        self.logits = np.full((len(objects), depth, side, side), np.nan, np.float32)
-        self.iou = np.full((len(objects), depth), np.nan, np.float32)
 
-    def put(self, objects: Sequence[int], frame: int, decoded: Decoded) -> None:
-        rows = [self.objects.index(object_id) for object_id in objects]
-        seen = (decoded.presence > 0)[:, None, None]
-        self.logits[rows, frame] = torch.where(seen, decoded.logits[:, 0], ABSENT).cpu().numpy()
-        self.iou[rows, frame] = decoded.iou[:, 0].cpu().numpy()
-
-    def result(self, shape: tuple[int, int], keep_logits: bool) -> Segmentation:
-        mask = np.zeros((self.iou.shape[1], *shape), np.uint8)
-        ids = np.array(self.objects, np.uint8)
-        for frame in np.flatnonzero(~np.isnan(self.iou).all(0)) if self.objects else ():
-            full = from_model(np.nan_to_num(self.logits[:, frame], nan=ABSENT), shape)
-            mask[frame] = np.where(full.max(0) > 0, ids[full.argmax(0)], 0)
-        return Segmentation(mask, self.objects, self.iou, self.logits if keep_logits else None)
+def _count_missed(track: Track, sought: Sequence[int], decoded: Decoded) -> None:
+    for n, presence in zip(sought, decoded.presence[sought].tolist(), strict=True):
+        one = track.objects[n]
+        track.missed[one] = 0 if presence > 0 else track.missed.get(one, 0) + 1
 
 
 def make_tracks(name: str, prompts: Sequence[Prompt]) -> list[Track]:

@@ -11,6 +11,8 @@ from itertools import permutations
 from typing import Any
 
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
+PROMPT_FILES = (".csv", ".json")
+FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
 LAYOUTS = ("auto", *map("".join, permutations("dhw")))
 
 
@@ -33,6 +35,15 @@ class Noise:
 
 
 @dataclass
+class Noised(Noise):
+    """That of configs/noise/mild.yaml."""
+
+    box: float = option(0.1, least=0)
+    point: float = option(0.25, least=0, most=1)
+    mask: int = option(2, least=0, most=50)
+
+
+@dataclass
 class Common:
     """Keys of every task. Paths are relative to the current folder."""
 
@@ -48,11 +59,22 @@ class Common:
 
 
 @dataclass
+class Postprocess:
+    """What is done to masks before they are written and scored, see `usframe.postprocess.clean_mask`."""
+
+    largest_component: bool = option(False)
+    fill_holes: bool = option(False)
+    min_volume_ml: float = option(0.0, least=0)
+
+
+@dataclass
 class Predict(Common):
-    """Segment volumes from prompts made of their labels.
+    """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
-    cases to run, ``label_layout`` is that of the volumes where it is null.
+    cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices or
+    ``file:PATH``. ``patience`` counts slices, 0 is without end. ``z_range``: [first, last] slice, ``labels``, or
+    null for all.
     """
 
     task: str = option("predict", choices=("predict",))
@@ -67,10 +89,31 @@ class Predict(Common):
     components: str = option("largest", choices=("largest", "all", "merged"))
     box_margin: float = option(0.0, least=0)
     mode: str = option("slice", choices=("slice", "propagate"))
-    frames: str = option("largest")
+    frames: Any = option("largest")
+    patience: int = option(0, least=0)
+    z_range: Any = option(None)
+    postprocess: Postprocess = option(Postprocess)
     multimask: str = option("auto", choices=("auto", "always", "never"))
     batch_size: int = option(8, least=1)
     overlays: bool = option(True)
+    baselines: bool = option(True)
+
+
+@dataclass
+class Compare(Predict):
+    """Compare strategies, in both modes (or one), on clean prompts and on ``seeds`` draws of ``noised`` ones."""
+
+    task: str = option("compare", choices=("compare",))
+    prompts: list[str] = option(["mask", "mask+point", "box+point", "box", "point"])
+    mode: str = option("both", choices=("both", "slice", "propagate"))
+    overlays: bool = option(False)
+    noised: Noised = option(Noised)
+    seeds: int = option(3, least=0)
+
+
+def modes_of(config: Predict) -> tuple[str, ...]:
+    """The modes a request runs in."""
+    return ("slice", "propagate") if config.mode == "both" else (config.mode,)
 
 
 @dataclass
@@ -85,11 +128,17 @@ class Losses:
 
 @dataclass
 class Train:
-    """How a network is trained; ``warmup_steps`` and ``validate_every`` count optimizer steps."""
+    """How a network is trained; ``warmup_steps`` and ``validate_every`` count optimizer steps.
 
+    ``recipe``: what is learned from a clip, see `usframe.objectives.Objective`. ``ema``: how much of the moving
+    average of the weights each step keeps.
+    """
+
+    recipe: str = option("slice", choices=("slice", "clip", "both"))
     steps: int = option(1000, least=1)
     batch_size: int = option(8, least=1)
     objects_per_image: int = option(3, least=1)
+    prompts_per_object: int = option(1, least=1)
     learning_rate: float = option(1e-3, least=0)
     weight_decay: float = option(0.01, least=0)
     warmup_steps: int = option(100, least=0)
@@ -97,12 +146,14 @@ class Train:
     workers: int = option(0, least=0)
     validate_every: int = option(500, least=1)
     validation_images: int = option(64, least=1)
+    validation_volumes: int = option(12, least=1)
+    ema: float = option(0.0, least=0, most=1)
     losses: Losses = option(Losses)
 
 
 @dataclass
 class Simulate:
-    """``shape``: D, H, W of a simulated clip. ``scene``: one kind of scene, or null for all of them."""
+    """``shape``: most slices, rows and columns of a clip. ``scene``: one kind of scene, or null for all of them."""
 
     shape: list[int] = option([1, 256, 256], least=1)
     scene: str | None = option(None)
@@ -110,19 +161,23 @@ class Simulate:
 
 @dataclass
 class Pretrain(Common):
-    """Train a backbone on simulated slices. ``prompt``: strategy -> share of the objects it points out."""
+    """Train a backbone on simulated clips. ``prompt``: strategy -> share of the objects it points out.
+
+    ``augment``: augmentation -> how often it is applied.
+    """
 
     task: str = option("pretrain", choices=("pretrain",))
     backbone: str = option("demo")
     prompt: dict[str, float] = option(
         {"box": 0.4, "box+point": 0.15, "point": 0.25, "mask": 0.1, "mask+point": 0.1}, least=0
     )
+    augment: dict[str, float] = option({}, least=0, most=1)
     train: Train = option(Train)
     simulate: Simulate = option(Simulate)
 
 
 Config = Predict | Pretrain
-TASKS: dict[str, type[Predict] | type[Pretrain]] = {"predict": Predict, "pretrain": Pretrain}
+TASKS: dict[str, type[Predict] | type[Pretrain]] = {"predict": Predict, "compare": Compare, "pretrain": Pretrain}
 
 
 def leaves(schema: Any, prefix: str = "") -> dict[str, "Field[Any]"]:
@@ -134,11 +189,30 @@ def leaves(schema: Any, prefix: str = "") -> dict[str, "Field[Any]"]:
     return found
 
 
-def frames_problems(rule: str) -> list[str]:
-    """One line for a rule that `usframe.frames.choose_frames` does not know, none for one that it does."""
-    if FRAMES.fullmatch(rule):
+def frames_problems(rule: Any) -> list[str]:
+    """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
+    if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
         return []
-    return [f"frames={rule} is not possible; choose one of largest, middle, first, every:N, uniform:K"]
+    if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
+        return []
+    known = "largest, middle, first, every:N, uniform:K, a list such as [0, 12] or file:PATH (.csv or .json)"
+    return [f"frames={rule} is not possible; choose one of {known}"]
+
+
+def prompt_file(rule: Any) -> str:
+    """The path in ``frames=file:PATH``; nothing for all else."""
+    return rule.removeprefix("file:") if isinstance(rule, str) and rule.startswith("file:") else ""
+
+
+def z_range_problems(z_range: Any) -> list[str]:
+    """One line for a ``z_range`` that is neither null nor labels nor [first, last], else none."""
+    if z_range in (None, "labels"):
+        return []
+    if isinstance(z_range, list) and len(z_range) == 2 and all(type(frame) is int for frame in z_range):
+        first, last = z_range
+        if 0 <= first <= last:
+            return []
+    return [f"z_range={z_range} is not possible; write [first, last] (slices counted from 0), labels or null"]
 
 
 def outside_limits(config: Config) -> list[str]:

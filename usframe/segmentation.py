@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from usframe.decoding import MULTIMASK, best_candidates, check_prompts, wants_candidates
 from usframe.errors import RequestError
+from usframe.frames import find_extents
 from usframe.geometry import from_model, normalise_intensity, to_model, to_network
 from usframe.propagate import propagate_slices
 from usframe.types import Backbone, Prompt, Segmentation, Volume
@@ -31,6 +32,8 @@ def segment(
     intensity: str = "auto",
     multimask: str = "auto",
     batch_size: int = 8,
+    patience: int = 0,
+    z_range: tuple[int, int] | None = None,
 ) -> Segmentation:
     """Segment ``volume`` from ``prompts``.
 
@@ -38,14 +41,26 @@ def segment(
     the objects from their prompted slices through the whole volume (`usframe.propagate`).
     ``multimask``: let the decoder propose three masks and take the one of highest predicted IoU ``always``,
     ``never``, or (``auto``) for ambiguous prompts, which are single points.
+    ``patience``: slices in a row without the object after which propagation gives it up in that direction; 0 is
+    never. ``z_range``: the first and last slice to look at.
     Raises `RequestError` for a mode or prompt that cannot be, `CaseError` for unusable intensities.
     """
     for key, value, known in (("mode", mode, MODES), ("multimask", multimask, MULTIMASK)):
         if value not in known:
             raise RequestError(f"{key}={value} is not possible; choose one of {', '.join(known)}")
     data, _ = normalise_intensity(volume.data, intensity)
+    extents = find_extents(z_range, len(data))
+    check_prompts({"": prompts}, data.shape, extents)
     if mode == "propagate":
-        return propagate_slices(data, {"": prompts}, backbone, multimask=multimask, keep_logits=keep_logits)[""]
+        return propagate_slices(
+            data,
+            {"": prompts},
+            backbone,
+            multimask=multimask,
+            patience=patience,
+            extents=extents,
+            keep_logits=keep_logits,
+        )[""]
     return segment_slices(
         data, {"": prompts}, backbone, keep_logits=keep_logits, multimask=multimask, batch_size=batch_size
     )[""]

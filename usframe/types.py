@@ -115,7 +115,10 @@ class Backbone(Protocol):
     checkpoint: Path | None
 
     def encode(self, images: torch.Tensor) -> Features:
-        """Embed ``images`` (B, 3, S, S), normalised with the ImageNet mean and standard deviation."""
+        """Embed ``images`` (B, 3, S, S), normalised with the ImageNet mean and standard deviation.
+
+        ``features[a:b]`` are those of images a to b - 1.
+        """
 
     def decode(
         self,
@@ -171,8 +174,21 @@ class Reader(Protocol):
 
 
 PromptStrategy: TypeAlias = Callable[..., "Prompt | None"]
-Augmentation: TypeAlias = Callable[..., tuple[NDArray[np.float32], NDArray[np.uint8]]]
+Augmentation: TypeAlias = Callable[..., tuple[NDArray[np.float32], NDArray[np.bool_]]]
 BackboneFactory: TypeAlias = Callable[..., Backbone]
+
+
+@dataclass(frozen=True, eq=False)
+class PromptRow:
+    """A prompt as a file states it; ``where``: file and line; ``mask``: a label file; the rest as in `Prompt`."""
+
+    where: str
+    frame: int
+    object_id: int
+    points: NDArray[np.float32] | None = None
+    point_labels: NDArray[np.int64] | None = None
+    box: NDArray[np.float32] | None = None
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -184,3 +200,4 @@ class Case:
     labels: Path | None = None
     suffix: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    prompts: Sequence[PromptRow] = ()

@@ -32,6 +32,10 @@ class Sam2Features:
     position: torch.Tensor
     conditioned: bool = False
 
+    def __getitem__(self, rows: slice) -> Sam2Features:
+        high_res = tuple(level[rows] for level in self.high_res)
+        return Sam2Features(self.embedding[rows], high_res, self.position[rows], self.conditioned)
+
 
 class Sam2Backbone:
     """usframe's four verbs on a SAM2Base network (see `usframe.Backbone`)."""

@@ -69,6 +69,7 @@ def execute(
     from usframe.config import Predict, check_names, read
     from usframe.errors import ConfigError, PluginError, RequestError
     from usframe.plugins import load_plugins
+    from usframe.schema import Compare
 
     config, problems = read(experiment, overrides)
     try:
@@ -82,6 +83,10 @@ def execute(
         from usframe import plan
 
         return plan.dry_run(config, plugins, json_output=json_output)
+    if isinstance(config, Compare):
+        from usframe import compare
+
+        return compare.compare(config, plugins, quiet=quiet, json_output=json_output)
     if isinstance(config, Predict):
         from usframe import predict
 

@@ -1,0 +1,70 @@
+"""A file format: read as (D, H, W), and masks written back on the same grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from usframe import ReadError, Volume
+from usframe.types import Reader
+
+RECORDING = np.random.default_rng(0).integers(0, 255, (4, 6, 7)).astype(np.uint8)
+SPACING = (0.9, 0.4, 0.3)
+
+
+class ReaderContract:
+    """Override ``reader`` and ``save``; ``suffix`` is that of the files, ``has_spacing`` whether they state it."""
+
+    suffix = ""
+    has_spacing = True
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        raise NotImplementedError("override this fixture with the reader to test")
+
+    def save(self, path: Path, data: np.ndarray, spacing_mm: tuple[float, float, float]) -> None:
+        """Store ``data`` (D, H, W) at ``path`` as the usual tool for this format does."""
+        raise NotImplementedError("override this method")
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / f"case{self.suffix}"
+        self.save(path, RECORDING, SPACING)
+        return path
+
+    def test_slices_come_first_then_rows_then_columns(self, reader, path) -> None:
+        volume = reader.read(path)
+        assert isinstance(volume, Volume)
+        np.testing.assert_array_equal(volume.data, RECORDING)
+
+    def test_the_shape_is_known_without_reading_everything(self, reader, path) -> None:
+        assert tuple(reader.shape(path)) == RECORDING.shape
+
+    def test_the_spacing_has_the_order_of_the_axes(self, reader, path) -> None:
+        spacing = reader.read(path).spacing_mm
+        assert spacing == (pytest.approx(SPACING) if self.has_spacing else None)
+
+    def test_a_mask_comes_back_on_the_grid_of_its_volume(self, reader, path, tmp_path) -> None:
+        volume = reader.read(path)
+        mask = (RECORDING > 100).astype(np.uint8) * 3
+        target = tmp_path / f"mask{self.suffix}"
+        reader.write(target, mask, volume.grid)
+        again = reader.read(target, onto=volume)
+        np.testing.assert_array_equal(again.data, mask)
+        assert again.spacing_mm == (pytest.approx(volume.spacing_mm) if volume.spacing_mm else None)
+
+    def test_another_order_of_axes_can_be_named(self, reader, path) -> None:
+        shapes = {tuple(reader.shape(path, layout=layout)) for layout in ("dhw", "whd", "hdw")}
+        assert shapes <= {tuple(np.array(RECORDING.shape)[list(order)]) for order in np.ndindex(3, 3, 3)}
+        for layout in ("dhw", "whd", "hdw"):
+            assert reader.read(path, layout=layout).data.shape == tuple(reader.shape(path, layout=layout))
+
+    def test_a_damaged_file_is_one_clear_line(self, reader, tmp_path) -> None:
+        broken = tmp_path / f"broken{self.suffix}"
+        broken.write_bytes(b"nothing of the kind")
+        with pytest.raises(ReadError) as caught:
+            reader.read(broken)
+        assert str(broken) in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1

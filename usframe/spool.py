@@ -1,0 +1,137 @@
+"""What a walk through a volume keeps for later, on disk: a long volume needs no more memory than a short one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from usframe.errors import CaseError
+from usframe.geometry import from_model, to_network
+from usframe.types import Backbone, Decoded, Segmentation
+
+ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
+
+
+class Spool:
+    """A temporary folder, and what is kept in it. As a context it raises `CaseError` where the disk is full."""
+
+    def __enter__(self) -> Spool:
+        self.stack = ExitStack()
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="usframe-")))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stack.close()
+        if isinstance(error, OSError):
+            place = tempfile.gettempdir()
+            raise CaseError(f"temporary folder {place}: {error.strerror or error}; TMPDIR names another") from error
+
+    def encodings(
+        self,
+        data: NDArray[np.float32],
+        backbone: Backbone,
+        again: AbstractSet[int],
+        progress: Callable[[int], object],
+    ) -> Encodings:
+        """The features of the slices of ``data``, those in ``again`` kept."""
+        return Encodings(data, backbone, again, self.folder, progress)
+
+    def answers(self, objects: Iterable[int], depth: int, side: int) -> Answers:
+        """The logits of ``objects`` on ``depth`` slices at ``side`` x ``side``."""
+        return Answers(sorted(objects), depth, side, self.stack.enter_context(tempfile.TemporaryFile()))
+
+
+class Encodings:
+    """The features of a slice by its number, each encoded once.
+
+    Most are needed at one moment only. Those in ``again`` (prompted slices, and slices between the first prompts of
+    different objects) wait in ``folder``.
+    """
+
+    def __init__(
+        self,
+        data: NDArray[np.float32],
+        backbone: Backbone,
+        again: AbstractSet[int],
+        folder: Path,
+        progress: Callable[[int], object],
+    ) -> None:
+        self.data, self.backbone, self.again, self.folder, self.progress = data, backbone, again, folder, progress
+        self.current: tuple[int, Any] = (-1, None)
+
+    def __call__(self, frame: int) -> Any:
+        if self.current[0] != frame:
+            path = self.folder / f"{frame}.pt"
+            if path.exists():
+                features = torch.load(path, weights_only=False)
+            else:
+                picture = to_network(self.data[frame : frame + 1], self.backbone.image_size)
+                features = self.backbone.encode(torch.from_numpy(picture))
+                self.progress(1)
+                if frame in self.again:
+                    _save(features, path)
+            self.current = (frame, features)
+        return self.current[1]
+
+
+class Answers:
+    """Decoder logits of every object and slice, until all are there and the larger one can win."""
+
+    def __init__(self, objects: Sequence[int], depth: int, side: int, file: IO[bytes]) -> None:
+        self.objects = tuple(objects)
+        self.shape = (len(objects), side, side)
+        self.size = 4 * side * side
+        self.iou = np.full((len(objects), depth), np.nan, np.float32)
+        self.answered = np.zeros(self.iou.shape, bool)
+        self.file = file
+        file.truncate(self.iou.size * self.size)
+
+    def put(self, objects: Sequence[int], frame: int, decoded: Decoded) -> None:
+        """The answer (M = 1) for some of the objects on one slice."""
+        rows = [self.objects.index(object_id) for object_id in objects]
+        seen = (decoded.presence > 0)[:, None, None]
+        logits = torch.where(seen, decoded.logits[:, 0], ABSENT).float().cpu().numpy()
+        for row, plane in zip(rows, logits, strict=True):
+            self.file.seek((frame * len(self.objects) + row) * self.size)
+            self.file.write(plane.tobytes())
+        self.iou[rows, frame] = decoded.iou[:, 0].float().cpu().numpy()
+        self.answered[rows, frame] = True
+
+    def result(self, shape: tuple[int, int], keep_logits: bool) -> Segmentation:
+        """The masks on slices of ``shape`` (H, W)."""
+        count, depth = self.iou.shape
+        mask = np.zeros((depth, *shape), np.uint8)
+        kept = np.full((count, depth, *self.shape[1:]), np.nan, np.float32) if keep_logits else None
+        for frame in map(int, np.flatnonzero(self.answered.any(0))):
+            rows = np.flatnonzero(self.answered[:, frame])
+            logits = self._logits(frame)[rows]
+            full = from_model(logits, shape)
+            ids = np.array(self.objects, np.uint8)[rows]
+            mask[frame] = np.where(full.max(0) > 0, ids[full.argmax(0)], 0)
+            if kept is not None:
+                kept[rows, frame] = logits
+        return Segmentation(mask, self.objects, self.iou, kept)
+
+    def _logits(self, frame: int) -> NDArray[np.float32]:
+        """(O, S/4, S/4) of one slice."""
+        self.file.seek(frame * len(self.objects) * self.size)
+        read = self.file.read(len(self.objects) * self.size)
+        return np.frombuffer(read, np.float32).reshape(self.shape)
+
+
+def _save(features: Any, path: Path) -> None:
+    try:
+        torch.save(features, path)
+    except RuntimeError as error:  # what torch makes of a full disk
+        raise OSError(f"{error}".partition(":")[0]) from error
