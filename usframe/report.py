@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from usframe.files import write_file
+from usframe.schema import prompt_file
 from usframe.types import Prompt
 
 Picture: TypeAlias = NDArray[Any]
@@ -62,17 +63,17 @@ def write_report(
     *,
     title: str,
     summary: Mapping[str, Any],
-    slices: Mapping[str, int],
+    slices: Mapping[str, int | None],
     overlays: Mapping[str, Sequence[Path]],
     run: Mapping[str, Any],
     failures: Sequence[Mapping[str, str]],
 ) -> None:
     """Write report.html, which refers to the overlays beside it and to nothing else.
 
-    ``summary``: of `usframe.metrics.summarise`. ``slices``: how many there were: total, encoded and
-    without_object. ``overlays``: prompt -> PNG files below the report's folder. ``run``: what run.json holds;
-    its ``oracle_prompts`` names the strategies whose prompts held the slice's own mask, and where it is
-    missing their names decide. ``failures``: case, stage and error of each. Raises `WriteError`.
+    ``summary``: of `usframe.metrics.summarise`. ``slices``: how many there were: total, encoded and without_object,
+    None where there are no labels. ``overlays``: prompt -> PNG files below the report's folder. ``run``: what
+    run.json holds; its ``oracle_prompts`` names the strategies whose prompts held the slice's own mask, and where
+    it is missing their names decide. ``failures``: case, stage and error of each. Raises `WriteError`.
     """
     pages = Environment(loader=PackageLoader("usframe"), autoescape=True, undefined=StrictUndefined)
     pages.trim_blocks = pages.lstrip_blocks = True
@@ -87,6 +88,7 @@ def write_report(
         pictures=pictures,
         shown=SHOWN_CASES,
         failures=failures,
+        prompt_file=prompt_file(run.get("frames")),
         command=run.get("command"),
         notes=run.get("notes", ()),
         facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},

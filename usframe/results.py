@@ -19,7 +19,17 @@ from usframe.schema import Predict
 from usframe.types import Backbone
 
 INTERRUPTED = "interrupted"
-SETTINGS = ("mode", "frames", "layout", "intensity", "components", "box_margin", "multimask")
+SETTINGS = (
+    "mode",
+    "frames",
+    "patience",
+    "z_range",
+    "layout",
+    "intensity",
+    "components",
+    "box_margin",
+    "multimask",
+)
 NUMBER = re.compile(r"\d[\d.e+-]*")
 
 
@@ -51,20 +61,8 @@ def write_results(
     out = Path(config.out or "")
     rows = [row for result in results for row in result.rows]
     done = [result.case for result in results if not result.error]
-    failures = [
-        {"case": result.case, "stage": result.stage, "error": result.error} for result in results if result.error
-    ]
-    run = {
-        **describe_run(config, backbone, processes, seconds),
-        "volumes": config.volumes,
-        "labels": config.labels,
-        "prompts": list(config.prompts),
-        **{key: getattr(config, key) for key in SETTINGS},
-        "noise": asdict(config.noise),
-        "oracle_prompts": sorted({name for result in results for name in result.oracle_prompts}),
-        **_totals(results, seconds),
-        "notes": _notes(results),
-    }
+    failures = list_failures(results)
+    run = describe_work(config, backbone, results, seconds, processes)
     summary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
@@ -89,6 +87,31 @@ def write_results(
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
 
 
+def describe_work(
+    config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
+) -> dict[str, Any]:
+    """What run.json holds."""
+    return {
+        **describe_run(config, backbone, processes, seconds),
+        "volumes": config.volumes,
+        "labels": config.labels,
+        "prompts": list(config.prompts),
+        **{key: getattr(config, key) for key in SETTINGS},
+        "noise": asdict(config.noise),
+        "postprocess": asdict(config.postprocess),
+        "oracle_prompts": sorted({name for result in results for name in result.oracle_prompts}),
+        **_totals(config, results, seconds),
+        "notes": _notes(results),
+    }
+
+
+def list_failures(results: Sequence[CaseResult]) -> list[dict[str, str]]:
+    """The rows of failures.csv."""
+    return [
+        {"case": result.case, "stage": result.stage, "error": result.error} for result in results if result.error
+    ]
+
+
 def print_failures(results: Sequence[CaseResult]) -> None:
     """One line on standard error for every case that failed, and one for those that Ctrl-C left undone."""
     for result in results:
@@ -101,23 +124,24 @@ def print_failures(results: Sequence[CaseResult]) -> None:
 def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     """The scores, what was assumed, and where the files are, for the terminal."""
     cases, slices = answer["cases"], answer["slices"]
+    empty = slices["without_object"]
     done = cases["total"] - cases["failed"]
-    if done:
+    if answer["scores"]:
         print(table(answer["scores"]))
     for note in answer["notes"]:
         print(f"note: {note}")
     print(
-        f"{done} of {counted(cases['total'], 'case')}, {counted(slices['encoded'], 'slice')} in {seconds:.0f} s; "
-        f"{counted(slices['without_object'], 'slice')} without an object"
+        f"{done} of {counted(cases['total'], 'case')}, {counted(slices['encoded'], 'slice')} in {seconds:.0f} s"
+        + ("; no labels, no scores" if empty is None else f"; {counted(empty, 'slice')} without an object")
     )
     parts = ("masks", "overlays", "metrics.csv", "summary.json", "report.html")
     print(f"Wrote {answer['out']}/: {', '.join(part for part in parts if Path(answer['out'], part).exists())}")
 
 
-def _totals(results: Sequence[CaseResult], seconds: float) -> dict[str, Any]:
-    """Slices and seconds of all cases together."""
+def _totals(config: Predict, results: Sequence[CaseResult], seconds: float) -> dict[str, Any]:
+    """Slices and seconds of all cases together; without labels, nobody knows which slices have no object."""
     stages: dict[str, float] = {}
-    slices = {"total": 0, "encoded": 0, "without_object": 0}
+    slices: dict[str, Any] = {"total": 0, "encoded": 0, "without_object": 0 if config.labels else None}
     for result in results:
         for stage, spent in result.seconds.items():
             stages[stage] = round(stages.get(stage, 0.0) + spent, 4)
