@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "types", "schema"},
     {"registry", "hookspecs", "geometry", "overrides", "files", "checks"},
-    {"plugins", "config", "frames"},
+    {"plugins", "config", "frames", "patients", "surface"},
     {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"}
     | {"spool", "postprocess", "statistics", "compare_page", "augmentation"},
-    {"propagate", "prompt_files", "clips", "launch", "baselines"},
+    {"propagate", "prompt_files", "clips", "launch", "baselines", "summary"},
     {"segmentation", "results", "objectives", "scoring"},
     {"stages", "finetune", "compare_results"},
     {"predict"},

@@ -1,13 +1,21 @@
-"""Scores worked out by hand, what is undefined, and the tables made of them."""
+"""Scores worked out by hand, what is undefined, and the files they are written to."""
 
 import csv
-import json
 
 import numpy as np
 import pytest
 
 from usframe.errors import RequestError
-from usframe.metrics import COLUMNS, SCORES, read_metrics, score_case, summarise, table, write_metrics
+from usframe.metrics import (
+    COLUMNS,
+    SLICE_COLUMNS,
+    About,
+    read_metrics,
+    score_case,
+    score_slices,
+    write_metrics,
+)
+from usframe.schema import Metrics
 from usframe.types import Segmentation
 
 
@@ -18,18 +26,17 @@ def segmentation(mask, object_ids=(1,), predicted_iou=None):
     return Segmentation(mask, tuple(object_ids), np.asarray(predicted_iou, np.float32))
 
 
-def score(reference, answer, *, spacing=None, prompted=None):
+ABOUT = About("case1", "box", "slice", "patient1")
+
+
+def score(reference, answer, *, spacing=None, prompted=None, oracle=None, settings=None, scorer=score_case):
     reference = np.asarray(reference, np.uint8)
-    return score_case("case1", "box", "slice", reference, answer, spacing, prompted or {})
+    sets = {"prompted": prompted or {}, "oracle": oracle or {}}
+    return scorer(ABOUT, reference, answer, spacing, settings or Metrics(), **sets)
 
 
 def by_slices(rows, object_id=1):
     return {row["slices"]: row for row in rows if row["object"] == object_id}
-
-
-def row(case, dice, *, prompt="box", object_id=1, slices="all"):
-    values = {"case": case, "prompt": prompt, "mode": "slice", "object": object_id, "slices": slices}
-    return {**dict.fromkeys(COLUMNS), **values, "n_slices": 1, "dice": dice}
 
 
 # Two slices of four pixels: 3 of the reference, 4 predicted, 2 shared, all of them on the first slice.
@@ -83,6 +90,54 @@ def test_objects_are_prompted_on_slices_of_their_own():
     assert by_slices(rows, 2)["unprompted"]["dice"] is None
 
 
+def test_distances_are_in_millimetres_or_else_in_pixels():
+    reference, answer = np.zeros((1, 8, 12), np.uint8), np.zeros((1, 8, 12), np.uint8)
+    reference[0, 2:6, 2:6] = answer[0, 2:6, 5:9] = 1
+    in_mm = by_slices(score(reference, segmentation(answer), spacing=(9, 1, 0.5)))["all"]
+    in_px = by_slices(score(reference, segmentation(answer)))["all"]
+    assert (in_mm["hd95_mm"], in_mm["unit"]) == (1.5, "mm")
+    assert (in_px["hd95_mm"], in_px["unit"]) == (3.0, "px")
+
+
+def test_the_tolerance_of_the_surface_dice_can_be_set_per_object():
+    reference, answer = np.zeros((1, 8, 12), np.uint8), np.zeros((1, 8, 12), np.uint8)
+    reference[0, 2:6, 2:6] = answer[0, 2:6, 5:9] = 1
+    reference[0, 7, 2:6] = answer[0, 7, 5:9] = 2
+    settings = Metrics(tolerance_mm=3.0, tolerances_mm={"2": 0.5})
+    rows = score(reference, segmentation(answer, (1, 2)), spacing=(1, 1, 1), settings=settings)
+    assert by_slices(rows, 1)["all"]["nsd"] == 1
+    assert by_slices(rows, 2)["all"]["nsd"] == pytest.approx(2 / 8)
+
+
+def test_where_one_of_the_two_is_empty_distances_are_undefined_and_the_surface_dice_is_zero():
+    here, nowhere = np.ones((2, 3, 3), np.uint8), np.zeros((2, 3, 3), np.uint8)
+    for reference, answer in ((here, nowhere), (nowhere, here)):
+        found = by_slices(score(reference, segmentation(answer)))["all"]
+        assert (found["hd95_mm"], found["assd_mm"], found["nsd"]) == (None, None, 0)
+    nothing = by_slices(score(nowhere, segmentation(nowhere)))["all"]
+    assert (nothing["hd95_mm"], nothing["assd_mm"], nothing["nsd"]) == (None, None, None)
+
+
+def test_a_row_is_an_oracle_where_a_slice_of_it_was_prompted_with_its_label():
+    rows = score(REFERENCE, segmentation(ANSWER), prompted={1: {0}}, oracle={1: {0}})
+    assert {name: found["oracle"] for name, found in by_slices(rows).items()} == {
+        "all": True,
+        "prompted": True,
+        "unprompted": False,
+    }
+
+
+def test_single_slices_are_scored_in_their_plane():
+    rows = score(
+        REFERENCE, segmentation(ANSWER), spacing=(1, 1, 1), prompted={1: {0}}, oracle={1: {0}}, scorer=score_slices
+    )
+    assert [(r["frame"], r["slices"]) for r in rows] == [(0, "prompted"), (1, "unprompted")]
+    assert [r["oracle"] for r in rows] == [True, False]
+    assert [r["dice"] for r in rows] == [pytest.approx(4 / 5), 0]
+    assert [r["hd95_mm"] for r in rows] == [pytest.approx(0.9), 3.0]
+    assert all(set(r) == set(SLICE_COLUMNS) for r in rows)
+
+
 def test_volumes_are_in_millilitres_and_only_of_all_slices():
     rows = by_slices(score(REFERENCE, segmentation(ANSWER), spacing=(10, 5, 2), prompted={1: {0}}))
     assert rows["all"]["volume_ml"] == pytest.approx(4 * 0.1)
@@ -110,13 +165,15 @@ def test_metrics_csv_leaves_undefined_scores_empty_and_reads_back(tmp_path):
     lines = list(csv.reader((tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()))
     assert ",".join(lines[0]) == (
         "case,prompt,mode,object,slices,n_slices,dice,iou,hd95_mm,assd_mm,nsd,"
-        "volume_ml,reference_volume_ml,predicted_iou"
+        "volume_ml,reference_volume_ml,predicted_iou,unit,oracle,group"
     )
-    assert lines[3] == ["case1", "box", "slice", "1", "unprompted", "0", *[""] * 8]
+    assert lines[3] == ["case1", "box", "slice", "1", "unprompted", "0", *[""] * 8, "mm", "false", "patient1"]
     assert read_metrics(tmp_path / "metrics.csv") == rows
 
 
-@pytest.mark.parametrize("content", [None, "case,dice\na,1\n", ",".join(COLUMNS) + "\na,b,c,one,all,2,,,,,,,,\n"])
+@pytest.mark.parametrize(
+    "content", [None, "case,dice\na,1\n", ",".join(COLUMNS) + "\na,b,c,one,all,2,,,,,,,,,mm,false,p\n"]
+)
 def test_another_file_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "metrics.csv"
     if content is not None:
@@ -125,70 +182,3 @@ def test_another_file_is_refused_in_one_line(tmp_path, content):
         read_metrics(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_the_summary_of_four_cases():
-    rows = [row(f"case{n}", dice) for n, dice in enumerate([0.2, 0.4, 0.6, 1.0, None])]
-    found = summarise(rows)["box"]["1"]["all"]["dice"]
-    assert found["mean"] == pytest.approx(0.55)
-    assert found["median"] == pytest.approx(0.5)
-    assert found["sd"] == pytest.approx((0.35 / 3) ** 0.5)
-    assert (found["n"], found["n_undefined"]) == (4, 1)
-    low, high = found["ci95"]
-    assert 0.2 <= low < 0.55 < high <= 1.0
-
-
-def test_the_interval_is_a_percentile_bootstrap_that_the_seed_repeats():
-    rows = [row(f"case{n}", n % 2) for n in range(100)]
-    first = summarise(rows, seed=1)["box"]["1"]["all"]["dice"]["ci95"]
-    assert first == pytest.approx([0.4, 0.6], abs=0.03)
-    assert first == summarise(rows, seed=1)["box"]["1"]["all"]["dice"]["ci95"]
-
-
-def test_one_case_has_neither_deviation_nor_interval():
-    found = summarise([row("only", 0.7)])["box"]["1"]["all"]["dice"]
-    assert found == {"mean": 0.7, "sd": None, "median": 0.7, "ci95": None, "n": 1, "n_undefined": 0}
-
-
-def test_macro_is_the_mean_over_the_objects_of_each_case():
-    rows = [
-        row("a", 0.4, object_id=1),
-        row("a", 0.8, object_id=2),
-        row("b", None, object_id=1),
-        row("b", 1.0, object_id=2),
-        row("c", None, object_id=1),
-    ]
-    summary = summarise(rows)["box"]
-    assert list(summary) == ["1", "2", "macro"]
-    macro = summary["macro"]["all"]["dice"]
-    assert macro["mean"] == pytest.approx((0.6 + 1.0) / 2)
-    assert (macro["n"], macro["n_undefined"]) == (2, 1)
-
-
-def test_the_summary_is_strict_json_with_every_score():
-    rows = score(REFERENCE, segmentation(ANSWER), prompted={1: {0}})
-    summary = summarise(rows)
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert tuple(summary["box"]["macro"]["unprompted"]) == SCORES
-    nothing = {"mean": None, "sd": None, "median": None, "ci95": None, "n": 0, "n_undefined": 1}
-    assert summary["box"]["1"]["all"]["hd95_mm"] == nothing
-
-
-def test_the_table_has_a_line_per_prompt_and_a_column_per_object():
-    rows = [
-        row("a", 0.5, object_id=1),
-        row("b", 0.7, object_id=1),
-        row("a", 0.9, object_id=10),
-        row("a", 1.0, object_id=2, prompt="mask+point"),
-    ]
-    assert table(summarise(rows)).splitlines() == [
-        "Dice over all slices, mean ± sd of n cases",
-        "prompt           object 1  object 2  object 10          macro  n",
-        "box         0.600 ± 0.141         -      0.900  0.700 ± 0.000  2",
-        "mask+point              -     1.000          -          1.000  1",
-    ]
-
-
-def test_without_a_row_there_is_a_summary_and_a_table_all_the_same():
-    assert summarise([]) == {}
-    assert table({}).splitlines()[1:] == ["prompt  macro  n"]

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from usframe.errors import WriteError
-from usframe.metrics import score_case, summarise
+from usframe.metrics import About, score_case
 from usframe.report import write_overlay, write_report
+from usframe.schema import Metrics
+from usframe.summary import summarise
 from usframe.types import Prompt, Segmentation
 
 ORANGE, BLUE = (230, 159, 0), (86, 180, 233)
@@ -129,19 +131,22 @@ class Page(HTMLParser):
             self.text += data
 
 
-def report(tmp_path, *, prompts=("box",), cases=3, failures=(), **run):
+def report(tmp_path, *, prompts=("box",), cases=3, failures=(), marks=None, **run):
     _, labels, mask = clip()
     rows, overlays = [], {}
     for prompt in prompts:
         for case in [f"case #{n}" for n in range(cases)]:
             answer = Segmentation(mask, (1,), np.full((1, len(mask)), 0.8, np.float32))
-            rows += score_case(case, prompt, "slice", labels, answer, None, {1: {1, 2}})
+            about = About(case, prompt, "slice", case)
+            rows += score_case(about, labels, answer, None, Metrics(), prompted={1: {1, 2}}, oracle={})
             overlays.setdefault(prompt, []).append(tmp_path / "overlays" / prompt / f"{case}.png")
     path = tmp_path / "report.html"
     write_report(
         path,
         title="medsam2 on <hearts>",
         summary=summarise(rows),
+        marks=marks or {},
+        unit="px",
         slices={"total": 9, "encoded": 7, "without_object": 2},
         overlays=overlays,
         run={
@@ -166,7 +171,8 @@ def test_the_page_says_what_was_run_and_what_came_out(tmp_path):
         "0.950 [0.950, 0.950]",
         "Prompts were made from the labels",
         "For research use, not for clinical use.",
-        "9 slices, 7 of them prompted, 2 without an object",
+        "9 slices, 7 of them given to the network, 2 without an object",
+        "HD95 px",
     ):
         assert words in page.text
     assert "Failures" not in page.text
@@ -187,12 +193,14 @@ def test_the_first_twelve_cases_are_shown_and_the_others_linked(tmp_path):
     assert "overlays/point/case%20%2314.png" in page.addresses
 
 
-def test_prompts_that_hold_the_answer_are_marked_as_oracle(tmp_path):
-    def marked(page):
-        return re.findall(r"(\S+)oracle", page.text.replace("marked oracle", ""))
-
-    assert set(marked(report(tmp_path, prompts=("box", "mask+point")))) == {"mask+point"}
-    assert set(marked(report(tmp_path, prompts=("box", "halo"), oracle_prompts=["halo"]))) == {"halo"}
+def test_what_is_no_answer_of_a_network_is_marked(tmp_path):
+    marks = {"mask+point": "oracle", "ellipse": "no network"}
+    page = report(tmp_path, prompts=("box", "mask+point", "ellipse"), marks=marks)
+    tables = [part.partition("Undefined")[2] for part in page.text.split("PromptObject")[1:]]
+    marked = [re.findall(r"([a-z+]+?)(oracle|no network)1 ", table) for table in tables]
+    both = [("mask+point", "oracle"), ("ellipse", "no network")]
+    assert marked == [both, both, both[1:]]  # all slices, prompted ones, those without a prompt
+    assert "contains the slice's own mask" in page.text
     assert "oracle" not in report(tmp_path, prompts=("box", "point")).text
 
 

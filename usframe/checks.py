@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
-from usframe.schema import Compare, Config, Predict, Pretrain, frames_problems, prompt_file, z_range_problems
+from usframe.schema import FRAMES, PROMPT_FILES, Compare, Config, Predict, Pretrain, leaves, prompt_file
 
 FOLDERS = ("masks", "overlays")
 
@@ -72,3 +75,48 @@ def _compare_problems(config: Compare) -> list[str]:
 def _is_result(place: Path, out: Path) -> bool:
     """Whether ``place`` lies among the masks or overlays of the run in ``out``."""
     return any(place.resolve().is_relative_to((out / part).resolve()) for part in FOLDERS)
+
+
+def frames_problems(rule: Any) -> list[str]:
+    """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
+    if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
+        return []
+    if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
+        return []
+    known = "largest, middle, first, every:N, uniform:K, a list such as [0, 12] or file:PATH (.csv or .json)"
+    return [f"frames={rule} is not possible; choose one of {known}"]
+
+
+def z_range_problems(z_range: Any) -> list[str]:
+    """One line for a ``z_range`` that is neither null nor labels nor [first, last], else none."""
+    if z_range in (None, "labels"):
+        return []
+    if isinstance(z_range, list) and len(z_range) == 2 and all(type(frame) is int for frame in z_range):
+        first, last = z_range
+        if 0 <= first <= last:
+            return []
+    return [f"z_range={z_range} is not possible; write [first, last] (slices counted from 0), labels or null"]
+
+
+def outside_limits(config: Config) -> list[str]:
+    """One line per value that is none of its choices or beyond its limits."""
+    problems = []
+    for key, leaf in leaves(config).items():
+        value = reduce(getattr, key.split("."), config)
+        items = [(key, value)]
+        if isinstance(value, list):
+            items = [(key, item) for item in value]
+        elif isinstance(value, dict):
+            items = [(f"{key}.{name}", item) for name, item in value.items()]
+        choices, least, most = (leaf.metadata[limit] for limit in ("choices", "least", "most"))
+        for name, item in items:
+            if choices and item is not None and item not in choices:
+                problems.append(f"{name}={item} is not possible; choose one of {', '.join(choices)}")
+            elif isinstance(item, int | float) and not (math.isfinite(item) and least <= item <= most):
+                words = (
+                    f"at least {least:g}" if least > -math.inf else "",
+                    f"at most {most:g}" if most < math.inf else "",
+                )
+                limits = " and ".join(filter(None, words))
+                problems.append(f"{name}={item} is not possible; it must be {limits or 'a finite number'}")
+    return problems

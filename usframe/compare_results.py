@@ -12,10 +12,11 @@ from typing import Any
 from usframe.baselines import BASELINES, COPIED
 from usframe.compare_page import plot, table, write_page
 from usframe.files import write_csv, write_json
-from usframe.metrics import MACRO, SCORES, Row, summarise, write_metrics
-from usframe.results import CaseResult, counted, describe_work, list_failures
+from usframe.metrics import SCORES, Row
+from usframe.results import CaseResult, counted, describe_work, list_failures, write_rows
 from usframe.schema import Compare
 from usframe.statistics import holm, paired_test
+from usframe.summary import MACRO, summarise
 from usframe.types import Backbone
 
 CLEAN, NOISED = "clean", "noised"
@@ -55,7 +56,7 @@ def write_comparison(
 ) -> dict[str, Any]:
     """Write every table of OUT, the plot and the report; returns what ``--json`` prints."""
     out = Path(config.out or "")
-    rows = [row for result in results for row in result.rows]
+    rows = write_rows(out, results)
     failures = list_failures(results)
     run = describe_work(config, backbone, results, seconds, processes)
     run |= {"noised": asdict(config.noised), "seeds": config.seeds, "notes": [*notes, *run["notes"]]}
@@ -71,7 +72,6 @@ def write_comparison(
         "scores": scores,
         "tests": tests,
     }
-    write_metrics(out / "metrics.csv", rows)
     told = [cell | {key: str(cell[key]).lower() for key in ("network", "oracle")} for cell in cells]
     write_csv(out / "comparison.csv", (*CELL_COLUMNS, *STATISTICS), told)
     write_csv(out / "tests.csv", TEST_COLUMNS, tests)
@@ -202,7 +202,7 @@ def patient_dice(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     prompts: dict[str, dict[str, list[float]]] = {}
     for row in rows:
         prompts.setdefault(row["prompt"], {})
-        cases.setdefault((row["prompt"], row.get("group", row["case"]), row["case"]), []).append(row["dice"])
+        cases.setdefault((row["prompt"], row["group"], row["case"]), []).append(row["dice"])
     for (prompt, patient, _), values in cases.items():
         if (dice := _mean(values)) is not None:
             prompts[prompt].setdefault(patient, []).append(dice)

@@ -23,11 +23,11 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from usframe.checks import impossible
+from usframe.checks import impossible, outside_limits
 from usframe.errors import ConfigError
 from usframe.overrides import escaped, first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import FROM_FILE, TASKS, Config, Predict, Pretrain, leaves, outside_limits, prompt_file
+from usframe.schema import FROM_FILE, TASKS, Config, Predict, Pretrain, leaves, prompt_file
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
@@ -207,6 +207,8 @@ def _set(config: DictConfig, key: str, value: Any) -> list[str]:
         hint = nearest(key, known) or f"; its keys are {', '.join(known)}"
         return [f"task={config.task} has no key {key!r}{hint}"]
     kind = float if weights else known[key].type
+    if kind == dict[str, float] and isinstance(value, Mapping):
+        value = {str(name): item for name, item in value.items()}
     try:
         if isinstance(value, bool) != (kind is bool) and not isinstance(value, str):
             raise ValueError(value)

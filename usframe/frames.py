@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.checks import frames_problems, z_range_problems
 from usframe.errors import CaseError, RequestError
-from usframe.schema import frames_problems, prompt_file, z_range_problems
+from usframe.schema import prompt_file
 
 Extents = Mapping[int, tuple[int, int]]
 

@@ -23,6 +23,7 @@ from usframe.cases import pair_cases
 from usframe.checkpoints import load_backbone
 from usframe.errors import PairingError, UsframeError
 from usframe.launch import launch, prepare_output
+from usframe.patients import read_patients
 from usframe.plugins import Plugins
 from usframe.prompt_files import read_prompt_file
 from usframe.propagate import check_memory
@@ -101,17 +102,19 @@ def run_work(
 
 
 def find_cases(config: Predict, plugins: Plugins) -> list[Case]:
-    """The cases of a request, those named in ``cases=`` where it names some. Raises `PairingError`."""
+    """The cases of a request, those named in ``cases=`` where it names some, and whose they are.
+
+    Raises `PairingError`, and `RequestError` for a case without a patient.
+    """
     labels = None if config.labels is None else Path(config.labels)
     cases = pair_cases(Path(config.volumes), labels, readers=plugins.readers, label_suffix=config.label_suffix)
     if file := prompt_file(config.frames):
         cases = add_prompts(cases, Path(file))
-    if not config.cases:
-        return cases
     known = {case.name: case for case in cases}
     if unknown := [name for name in config.cases if name not in known]:
         raise PairingError(f"cases={','.join(unknown)} not found in {config.volumes}; it has {', '.join(known)}")
-    return [known[name] for name in config.cases]
+    patients = read_patients(config.group, config.cases or list(known))
+    return [replace(known[name], group=patient) for name, patient in patients.items()]
 
 
 def add_prompts(cases: Sequence[Case], path: Path) -> list[Case]:

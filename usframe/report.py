@@ -63,6 +63,8 @@ def write_report(
     *,
     title: str,
     summary: Mapping[str, Any],
+    marks: Mapping[str, str],
+    unit: str,
     slices: Mapping[str, int | None],
     overlays: Mapping[str, Sequence[Path]],
     run: Mapping[str, Any],
@@ -70,10 +72,10 @@ def write_report(
 ) -> None:
     """Write report.html, which refers to the overlays beside it and to nothing else.
 
-    ``summary``: of `usframe.metrics.summarise`. ``slices``: how many there were: total, encoded and without_object,
-    None where there are no labels. ``overlays``: prompt -> PNG files below the report's folder. ``run``: what
-    run.json holds; its ``oracle_prompts`` names the strategies whose prompts held the slice's own mask, and where
-    it is missing their names decide. ``failures``: case, stage and error of each. Raises `WriteError`.
+    ``summary``: of `usframe.summary.summarise`. ``marks``: prompt -> "oracle" or "no network". ``unit``: of the
+    distances. ``slices``: how many there were: total, encoded and without_object, None where there are no labels.
+    ``overlays``: prompt -> PNG files below the report's folder. ``run``: what run.json holds. ``failures``: case,
+    stage and error of each. Raises `WriteError`.
     """
     pages = Environment(loader=PackageLoader("usframe"), autoescape=True, undefined=StrictUndefined)
     pages.trim_blocks = pages.lstrip_blocks = True
@@ -92,7 +94,8 @@ def write_report(
         command=run.get("command"),
         notes=run.get("notes", ()),
         facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},
-        oracle=run.get("oracle_prompts", [prompt for prompt in summary if "mask" in prompt.split("+")]),
+        marks=marks,
+        unit=unit,
     )
     write_file(path, html)
 

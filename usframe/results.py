@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from usframe.baselines import BASELINES
 from usframe.files import write_csv, write_json
 from usframe.launch import describe_run
-from usframe.metrics import summarise, table, write_metrics
+from usframe.metrics import SLICE_COLUMNS, Row, write_metrics
 from usframe.report import write_report
 from usframe.schema import Predict
+from usframe.summary import summarise, table
 from usframe.types import Backbone
 
 INTERRUPTED = "interrupted"
@@ -59,16 +61,18 @@ def write_results(
 ) -> dict[str, Any]:
     """Write every table of OUT and the report; returns the summary with the failures, as ``--json`` prints it."""
     out = Path(config.out or "")
-    rows = [row for result in results for row in result.rows]
+    rows = write_rows(out, results)
     done = [result.case for result in results if not result.error]
     failures = list_failures(results)
     run = describe_work(config, backbone, results, seconds, processes)
     summary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
+        "mode": config.mode,
         "scores": summarise(rows, seed=config.seed),
+        "marks": mark_prompts(rows),
+        "unit": unit_of(rows),
     }
-    write_metrics(out / "metrics.csv", rows)
     write_csv(out / "failures.csv", ("case", "stage", "error"), failures)
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", run)
@@ -76,6 +80,8 @@ def write_results(
         out / "report.html",
         title=f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}",
         summary=summary["scores"],
+        marks=summary["marks"],
+        unit=summary["unit"],
         slices=run["slices"],
         overlays={
             name: [out / "overlays" / name / f"{case}.png" for case in done]
@@ -85,6 +91,27 @@ def write_results(
         failures=failures,
     )
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
+
+
+def write_rows(out: Path, results: Sequence[CaseResult]) -> list[Row]:
+    """Write metrics.csv, and metrics_per_slice.csv where slices were scored; returns the rows of the former."""
+    rows = [row for result in results for row in result.rows]
+    if per_slice := [row for row in rows if "frame" in row]:
+        write_metrics(out / "metrics_per_slice.csv", per_slice, SLICE_COLUMNS)
+    cases = [row for row in rows if "frame" not in row]
+    write_metrics(out / "metrics.csv", cases)
+    return cases
+
+
+def mark_prompts(rows: Sequence[Row]) -> dict[str, str]:
+    """Prompt -> what is to be said about its scores, for those that are not a network's answer to a question."""
+    marks = {row["prompt"]: "no network" for row in rows if row["prompt"] in BASELINES}
+    return {row["prompt"]: "oracle" for row in rows if row["oracle"]} | marks
+
+
+def unit_of(rows: Sequence[Row]) -> str:
+    """The unit of the distances: mm, px, or both where it differs between cases."""
+    return " or ".join(sorted({row["unit"] for row in rows})) or "mm"
 
 
 def describe_work(
@@ -127,7 +154,8 @@ def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     empty = slices["without_object"]
     done = cases["total"] - cases["failed"]
     if answer["scores"]:
-        print(table(answer["scores"]))
+        split = answer["mode"] == "propagate"
+        print(table(answer["scores"], answer["marks"], answer["unit"], split=split))
     for note in answer["notes"]:
         print(f"note: {note}")
     print(

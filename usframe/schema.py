@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from functools import reduce
 from itertools import permutations
 from typing import Any
 
@@ -68,13 +67,22 @@ class Postprocess:
 
 
 @dataclass
+class Metrics:
+    """How masks are scored: ``tolerance_mm`` of the NSD, ``tolerances_mm`` for single objects (id -> mm)."""
+
+    tolerance_mm: float = option(2.0, least=0)
+    tolerances_mm: dict[str, float] = option({}, least=0)
+    per_slice: bool = option(False)
+
+
+@dataclass
 class Predict(Common):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
     cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices or
     ``file:PATH``. ``patience`` counts slices, 0 is without end. ``z_range``: [first, last] slice, ``labels``, or
-    null for all.
+    null for all. ``group``: the patient of a case, see `usframe.patients.read_patients`.
     """
 
     task: str = option("predict", choices=("predict",))
@@ -97,6 +105,8 @@ class Predict(Common):
     batch_size: int = option(8, least=1)
     overlays: bool = option(True)
     baselines: bool = option(True)
+    group: str | None = option(None)
+    metrics: Metrics = option(Metrics)
 
 
 @dataclass
@@ -189,51 +199,6 @@ def leaves(schema: Any, prefix: str = "") -> dict[str, "Field[Any]"]:
     return found
 
 
-def frames_problems(rule: Any) -> list[str]:
-    """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
-    if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
-        return []
-    if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
-        return []
-    known = "largest, middle, first, every:N, uniform:K, a list such as [0, 12] or file:PATH (.csv or .json)"
-    return [f"frames={rule} is not possible; choose one of {known}"]
-
-
 def prompt_file(rule: Any) -> str:
     """The path in ``frames=file:PATH``; nothing for all else."""
     return rule.removeprefix("file:") if isinstance(rule, str) and rule.startswith("file:") else ""
-
-
-def z_range_problems(z_range: Any) -> list[str]:
-    """One line for a ``z_range`` that is neither null nor labels nor [first, last], else none."""
-    if z_range in (None, "labels"):
-        return []
-    if isinstance(z_range, list) and len(z_range) == 2 and all(type(frame) is int for frame in z_range):
-        first, last = z_range
-        if 0 <= first <= last:
-            return []
-    return [f"z_range={z_range} is not possible; write [first, last] (slices counted from 0), labels or null"]
-
-
-def outside_limits(config: Config) -> list[str]:
-    """One line per value that is none of its choices or beyond its limits."""
-    problems = []
-    for key, leaf in leaves(config).items():
-        value = reduce(getattr, key.split("."), config)
-        items = [(key, value)]
-        if isinstance(value, list):
-            items = [(key, item) for item in value]
-        elif isinstance(value, dict):
-            items = [(f"{key}.{name}", item) for name, item in value.items()]
-        choices, least, most = (leaf.metadata[limit] for limit in ("choices", "least", "most"))
-        for name, item in items:
-            if choices and item is not None and item not in choices:
-                problems.append(f"{name}={item} is not possible; choose one of {', '.join(choices)}")
-            elif isinstance(item, int | float) and not (math.isfinite(item) and least <= item <= most):
-                words = (
-                    f"at least {least:g}" if least > -math.inf else "",
-                    f"at most {most:g}" if most < math.inf else "",
-                )
-                limits = " and ".join(filter(None, words))
-                problems.append(f"{name}={item} is not possible; it must be {limits or 'a finite number'}")
-    return problems

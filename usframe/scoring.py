@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.baselines import frames_of, make_baselines
+from usframe.baselines import COPIED, frames_of, make_baselines
 from usframe.frames import Extents
-from usframe.metrics import Row, score_case
+from usframe.metrics import About, Frames, Row, score_case, score_slices
 from usframe.schema import Predict, prompt_file
 from usframe.types import Case, Prompt, Segmentation, Volume
 
@@ -24,8 +24,9 @@ def score_answer(
     prompts: Sequence[Prompt],
     config: Predict,
 ) -> list[Row]:
-    """The rows of metrics.csv for one answer to ``prompts``."""
-    return score_case(case.name, name, config.mode, labels, answer, volume.spacing_mm, frames_of(prompts))
+    """The rows of metrics.csv for one answer to ``prompts``, and those per slice where they are asked for."""
+    oracle = oracle_frames(prompts, labels, config)
+    return _score(case, name, answer, volume, labels, frames_of(prompts), oracle, config)
 
 
 def score_baselines(
@@ -36,13 +37,33 @@ def score_baselines(
     extents: Extents,
     config: Predict,
 ) -> list[Row]:
-    """The rows of metrics.csv for the answers without a network, on the slices that any strategy prompted."""
+    """The same for the answers without a network, on the slices that any strategy prompted."""
     asked = [prompt for strategy in prompts.values() for prompt in strategy]
+    frames = frames_of(asked)
     answers = make_baselines(labels, asked, extents, config, case_seed(case, config))
     return [
         row
         for name, answer in answers.items()
-        for row in score_answer(case, name, answer, volume, labels, asked, config)
+        for row in _score(case, name, answer, volume, labels, frames, frames if name == COPIED else {}, config)
+    ]
+
+
+def _score(
+    case: Case,
+    name: str,
+    answer: Segmentation,
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    prompted: Frames,
+    oracle: Frames,
+    config: Predict,
+) -> list[Row]:
+    about = About(case.name, name, config.mode, case.group or case.name)
+    scorers = (score_case, score_slices) if config.metrics.per_slice else (score_case,)
+    return [
+        row
+        for score in scorers
+        for row in score(about, labels, answer, volume.spacing_mm, config.metrics, prompted=prompted, oracle=oracle)
     ]
 
 

@@ -130,6 +130,8 @@ def read_case(
         read = read_labels(case, volume, layout=config.label_layout or config.layout, plugins=plugins)
         notes += read.notes
         labels = read.data
+        if volume.spacing_mm is None:
+            notes.append("voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels")
     try:
         min_voxels(config.postprocess.min_volume_ml, volume.spacing_mm)
         data, repaired = normalise_intensity(volume.data, config.intensity)

@@ -193,7 +193,7 @@ class PromptRow:
 
 @dataclass(frozen=True)
 class Case:
-    """One volume on disk, with its labels where there are any."""
+    """One volume on disk, with its labels where there are any. ``group``: its patient, "" where each is one."""
 
     name: str
     volume: Path
@@ -201,3 +201,4 @@ class Case:
     suffix: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     prompts: Sequence[PromptRow] = ()
+    group: str = ""
