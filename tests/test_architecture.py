@@ -21,7 +21,7 @@ FLOORS = (
     {"propagate", "prompt_files", "clips", "launch", "baselines", "summary"},
     {"segmentation", "results", "objectives", "scoring"},
     {"stages", "finetune", "compare_results"},
-    {"predict"},
+    {"predict", "evaluate"},
     {"plan", "compare"},
     {"cli"},
     {"__main__"},

@@ -28,7 +28,7 @@ from usframe.cli import COMMANDS, main
 from usframe.config import CONFIGS, GROUPS
 from usframe.metrics import COLUMNS
 from usframe.plugins import load_plugins
-from usframe.schema import TASKS, Predict, leaves
+from usframe.schema import TASKS, Networked, Predict, leaves
 from usframe.simulation import SCENES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -114,7 +114,7 @@ def documented(name: str) -> set[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
     assert any(f"usframe {name}" in page for page in PAGES.values())
-    page = {"run": "configuration", "demo": "simulator", "plugins": "plugins"}[name]
+    page = {"run": "configuration", "report": "metrics", "demo": "simulator", "plugins": "plugins"}[name]
     command = import_module(f"usframe.cli.{name}").command
     options = {flag for option in command.params if isinstance(option, click.Option) for flag in option.opts}
     assert options - documented(page) == set()
@@ -133,6 +133,8 @@ def test_every_key_is_documented_with_its_default(task: str) -> None:
     schema = TASKS[task]
     inherited = rows(page, "Keys of task `predict`") if issubclass(schema, Predict) else {}
     common, own = rows(page, "Keys of every task"), {**inherited, **rows(page, f"Keys of task `{task}`")}
+    if issubclass(schema, Networked):
+        common |= rows(page, "Keys of every task with a network")
     assert set(common) | set(own) == set(leaves(schema))
     config = schema()
     for key, (default, meaning) in {**common, **own}.items():

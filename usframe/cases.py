@@ -27,17 +27,20 @@ MANY_OBJECTS = 32
 Files = dict[str, list[Path]]
 
 
-def pair_cases(volumes: Path, labels: Path | None, *, readers: Registry, label_suffix: str = "") -> list[Case]:
+def pair_cases(
+    volumes: Path, labels: Path | None, *, readers: Registry, label_suffix: str = "", role: str = "volumes"
+) -> list[Case]:
     """One case per volume, sorted by name; every ``Case.labels`` is None where no ``labels`` are given.
 
     ``volumes`` and ``labels`` are folders (searched without their subfolders; hidden files and files of
     unknown suffix are ignored) or one file each. The labels of case ``a`` are in ``a<label_suffix>`` plus any
     known suffix; both may lie in one folder where ``label_suffix`` tells them apart. ``a_0000.nii.gz`` is the
     volume of case ``a`` where the labels are called so (nnU-Net). Raises `PairingError` listing every volume
-    without labels, every labels without a volume, and every case with two candidates.
+    without labels, every labels without a volume, and every case with two candidates. Volumes whose ``role`` is
+    ``masks`` need not be there for all labels.
     """
     volumes, labels = Path(volumes), None if labels is None else Path(labels)
-    files = _listing(volumes, "volumes", readers)
+    files = _listing(volumes, role, readers)
     folder = volumes if volumes.is_dir() else volumes.parent
     shared = labels is not None and labels.is_dir() and labels.samefile(folder)
     if label_suffix and volumes.is_dir() and (labels is None or shared):
@@ -58,11 +61,11 @@ def pair_cases(volumes: Path, labels: Path | None, *, readers: Registry, label_s
         tell = "tell volumes and labels in one folder apart with label_suffix, such as _gt"
         raise PairingError(f"{labels}: {tell}", *_hint(found, _by_case(candidates, readers)))
     answers = _by_case(candidates, readers, label_suffix)
-    if volumes.is_file():
+    if volumes.is_file() or role == "masks":
         names = {*found, *_nnunet_names(found)}
         answers = {name: paths for name, paths in answers.items() if name in names}
     try:
-        return _cases(found, answers, readers)
+        return _cases(found, answers, readers, role)
     except PairingError as error:
         raise PairingError(*error.problems, *_hint(found, _by_case(candidates, readers), label_suffix)) from None
 
@@ -154,7 +157,7 @@ def _nnunet_names(found: Files) -> Files:
     return found
 
 
-def _cases(found: Files, answers: Files | None, readers: Registry) -> list[Case]:
+def _cases(found: Files, answers: Files | None, readers: Registry, role: str = "volumes") -> list[Case]:
     """Cases from files by name, or one `PairingError` with all problems. ``answers`` None: no labels."""
     volumes: Files = defaultdict(list)
     problems: list[str] = []
@@ -169,13 +172,13 @@ def _cases(found: Files, answers: Files | None, readers: Registry) -> list[Case]
     for name in sorted({*volumes, *(answers or {})}):
         mine, theirs = volumes.get(name, []), (answers or {}).get(name, [])
         if answers is not None and not theirs:
-            problems += [f"{path}: no labels for this volume" for path in mine]
+            problems += [f"{path}: no labels for this {role[:-1]}" for path in mine]
         if not mine:
             problems += [f"{path}: no volume for these labels" for path in theirs]
-        for role, paths in (("volumes", mine), ("labels", theirs)):
+        for kind, paths in (("volumes", mine), ("labels", theirs)):
             if len(paths) > 1:
                 listing = ", ".join(path.name for path in paths)
-                problems.append(f"{paths[0].parent}: {len(paths)} {role} for case {name}: {listing}")
+                problems.append(f"{paths[0].parent}: {len(paths)} {kind} for case {name}: {listing}")
     if problems:
         raise PairingError(*problems)
     return [

@@ -8,13 +8,16 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from usframe.schema import FRAMES, PROMPT_FILES, Compare, Config, Predict, Pretrain, leaves, prompt_file
+from usframe.schema import FRAMES, PROMPT_FILES, Compare, Config, Predict, Pretrain, Score, leaves, prompt_file
 
 FOLDERS = ("masks", "overlays")
 
 
 def impossible(config: Config) -> list[str]:
     """One line per problem of a request as a whole."""
+    if isinstance(config, Score):
+        given = {"masks": config.masks, "labels": config.labels}
+        return [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
     problems = []
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
         problems.append(f"device={config.device} is not possible; choose one of auto, cpu, cuda, cuda:N, mps")

@@ -27,11 +27,11 @@ from usframe.checks import impossible, outside_limits
 from usframe.errors import ConfigError
 from usframe.overrides import escaped, first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import FROM_FILE, TASKS, Config, Predict, Pretrain, leaves, prompt_file
+from usframe.schema import FROM_FILE, TASKS, Config, Predict, Pretrain, Score, leaves, prompt_file
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
-PATHS = ("volumes", "labels", "checkpoint", "out")
+PATHS = ("volumes", "labels", "masks", "checkpoint", "out")
 _KINDS: dict[Any, str] = {
     str: "text",
     str | None: "text or null",
@@ -120,6 +120,8 @@ def find_experiment(experiment: str) -> Path:
 
 def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]:
     """One line per prompt or backbone that no plugin offers; ``registries`` as of `Plugins.by_kind`."""
+    if isinstance(config, Score):
+        return []
     prompts = config.prompts if isinstance(config, Predict) else list(config.prompt)
     augmentations = config.augment if isinstance(config, Pretrain) else ()
     wanted = [*(("prompt", name) for name in prompts if prompts != [FROM_FILE]), ("backbone", config.backbone)]

@@ -20,13 +20,14 @@ from usframe.checkpoints import resolve_device, resolve_precision, sha256
 from usframe.checks import FOLDERS
 from usframe.config import save_experiment
 from usframe.errors import RequestError
-from usframe.schema import Config
+from usframe.schema import Common, Config, Networked
 from usframe.types import Backbone
 
 PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
 RECORD = "experiment.yaml"
 FILES = (
     "metrics.csv",
+    "metrics_per_slice.csv",
     "summary.json",
     "failures.csv",
     "run.json",
@@ -39,7 +40,7 @@ FILES = (
 )
 
 
-def launch(config: Config, *, training: bool = False) -> Accelerator:
+def launch(config: Networked, *, training: bool = False) -> Accelerator:
     """Accelerate on the device and with the seed of ``config``, in this process and those beside it.
 
     Raises `RequestError` for a device or precision that is not there, and for one GPU named for several processes.
@@ -68,6 +69,12 @@ def prepare_output(config: Config, accelerator: Accelerator) -> Path:
     return Path(config.out or "")
 
 
+def prepare_folder(config: Config) -> None:
+    """`prepare_output` for a task of one process."""
+    if problem := _prepare(config):
+        raise RequestError(problem)
+
+
 def _prepare(config: Config) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
     out = Path(config.out or "")
@@ -87,15 +94,11 @@ def _prepare(config: Config) -> str:
     return ""
 
 
-def describe_run(config: Config, backbone: Backbone, processes: int, seconds: float) -> dict[str, Any]:
-    """The part of run.json that every task has: enough to repeat the run and to judge its speed."""
+def describe_run(config: Networked, backbone: Backbone, processes: int, seconds: float) -> dict[str, Any]:
+    """The part of run.json that every task with a network has: enough to repeat it and to judge its speed."""
     device = next(backbone.module.parameters()).device
     checkpoint = backbone.checkpoint
-    return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join(["usframe", *sys.argv[1:]]),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "platform": platform.platform(),
+    return describe_host(config, seconds) | {
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "precision": resolve_precision(config.precision, str(device)),
@@ -103,9 +106,20 @@ def describe_run(config: Config, backbone: Backbone, processes: int, seconds: fl
         "backbone": config.backbone,
         "checkpoint": None if checkpoint is None else str(checkpoint),
         "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
+        "peak_memory": _peak_memory(device),
+    }
+
+
+def describe_host(config: Common, seconds: float) -> dict[str, Any]:
+    """The part of run.json that every task has."""
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": shlex.join(["usframe", *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "platform": platform.platform(),
         "seed": config.seed,
         "seconds": round(seconds, 3),
-        "peak_memory": _peak_memory(device),
+        "peak_memory": _peak_memory(torch.device("cpu")),
     }
 
 

@@ -90,6 +90,7 @@ def write_report(
         pictures=pictures,
         shown=SHOWN_CASES,
         failures=failures,
+        prompted="masks" not in run,
         prompt_file=prompt_file(run.get("frames")),
         command=run.get("command"),
         notes=run.get("notes", ()),

@@ -60,33 +60,50 @@ def write_results(
     config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
 ) -> dict[str, Any]:
     """Write every table of OUT and the report; returns the summary with the failures, as ``--json`` prints it."""
-    out = Path(config.out or "")
+    return write_tables(
+        Path(config.out or ""),
+        results,
+        title=f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}",
+        mode=config.mode,
+        seed=config.seed,
+        run=describe_work(config, backbone, results, seconds, processes),
+        overlays=config.prompts if config.overlays else (),
+    )
+
+
+def write_tables(
+    out: Path,
+    results: Sequence[CaseResult],
+    *,
+    title: str,
+    mode: str,
+    seed: int,
+    run: dict[str, Any],
+    overlays: Sequence[str],
+) -> dict[str, Any]:
+    """`write_results` for any task. ``run``: what run.json holds. ``overlays``: the prompts that have pictures."""
     rows = write_rows(out, results)
-    done = [result.case for result in results if not result.error]
     failures = list_failures(results)
-    run = describe_work(config, backbone, results, seconds, processes)
     summary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
-        "mode": config.mode,
-        "scores": summarise(rows, seed=config.seed),
+        "mode": mode,
+        "scores": summarise(rows, seed=seed),
         "marks": mark_prompts(rows),
         "unit": unit_of(rows),
     }
     write_csv(out / "failures.csv", ("case", "stage", "error"), failures)
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", run)
+    done = [result.case for result in results if not result.error]
     write_report(
         out / "report.html",
-        title=f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}",
+        title=title,
         summary=summary["scores"],
         marks=summary["marks"],
         unit=summary["unit"],
         slices=run["slices"],
-        overlays={
-            name: [out / "overlays" / name / f"{case}.png" for case in done]
-            for name in (config.prompts if config.overlays else ())
-        },
+        overlays={name: [out / "overlays" / name / f"{case}.png" for case in done] for name in overlays},
         run=run,
         failures=failures,
     )
@@ -118,6 +135,7 @@ def describe_work(
     config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
 ) -> dict[str, Any]:
     """What run.json holds."""
+    totals = count_totals(results, labelled=config.labels is not None)
     return {
         **describe_run(config, backbone, processes, seconds),
         "volumes": config.volumes,
@@ -127,8 +145,8 @@ def describe_work(
         "noise": asdict(config.noise),
         "postprocess": asdict(config.postprocess),
         "oracle_prompts": sorted({name for result in results for name in result.oracle_prompts}),
-        **_totals(config, results, seconds),
-        "notes": _notes(results),
+        **totals,
+        "slices_per_second": round(totals["slices"]["encoded"] / seconds, 3) if seconds else 0.0,
     }
 
 
@@ -151,7 +169,7 @@ def print_failures(results: Sequence[CaseResult]) -> None:
 def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     """The scores, what was assumed, and where the files are, for the terminal."""
     cases, slices = answer["cases"], answer["slices"]
-    empty = slices["without_object"]
+    empty, looked_at = slices["without_object"], slices["encoded"] or slices["total"]
     done = cases["total"] - cases["failed"]
     if answer["scores"]:
         split = answer["mode"] == "propagate"
@@ -159,24 +177,23 @@ def print_results(answer: Mapping[str, Any], seconds: float) -> None:
     for note in answer["notes"]:
         print(f"note: {note}")
     print(
-        f"{done} of {counted(cases['total'], 'case')}, {counted(slices['encoded'], 'slice')} in {seconds:.0f} s"
+        f"{done} of {counted(cases['total'], 'case')}, {counted(looked_at, 'slice')} in {seconds:.0f} s"
         + ("; no labels, no scores" if empty is None else f"; {counted(empty, 'slice')} without an object")
     )
     parts = ("masks", "overlays", "metrics.csv", "summary.json", "report.html")
     print(f"Wrote {answer['out']}/: {', '.join(part for part in parts if Path(answer['out'], part).exists())}")
 
 
-def _totals(config: Predict, results: Sequence[CaseResult], seconds: float) -> dict[str, Any]:
-    """Slices and seconds of all cases together; without labels, nobody knows which slices have no object."""
+def count_totals(results: Sequence[CaseResult], *, labelled: bool) -> dict[str, Any]:
+    """Slices and seconds of all cases together, and what is to be known about them."""
     stages: dict[str, float] = {}
-    slices: dict[str, Any] = {"total": 0, "encoded": 0, "without_object": 0 if config.labels else None}
+    slices: dict[str, Any] = {"total": 0, "encoded": 0, "without_object": 0 if labelled else None}
     for result in results:
         for stage, spent in result.seconds.items():
             stages[stage] = round(stages.get(stage, 0.0) + spent, 4)
         for kind, count in result.slices.items():
             slices[kind] += count
-    speed = round(slices["encoded"] / seconds, 3) if seconds else 0.0
-    return {"slices": slices, "seconds_per_stage": stages, "slices_per_second": speed}
+    return {"slices": slices, "seconds_per_stage": stages, "notes": _notes(results)}
 
 
 def _notes(results: Sequence[CaseResult]) -> list[str]:

@@ -46,14 +46,20 @@ class Noised(Noise):
 class Common:
     """Keys of every task. Paths are relative to the current folder."""
 
-    backbone: str = option("medsam2")
-    checkpoint: str | None = option(None)
     out: str | None = option(None)
-    device: str = option("auto")
-    precision: str = option("auto", choices=("auto", "fp32", "bf16", "fp16"))
     seed: int = option(0, least=0)
     overwrite: bool = option(False)
     plugins: list[str] = option([])
+
+
+@dataclass
+class Networked(Common):
+    """Keys of every task with a network."""
+
+    backbone: str = option("medsam2")
+    checkpoint: str | None = option(None)
+    device: str = option("auto")
+    precision: str = option("auto", choices=("auto", "fp32", "bf16", "fp16"))
     noise: Noise = option(Noise)
 
 
@@ -76,7 +82,7 @@ class Metrics:
 
 
 @dataclass
-class Predict(Common):
+class Predict(Networked):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
@@ -105,6 +111,22 @@ class Predict(Common):
     batch_size: int = option(8, least=1)
     overlays: bool = option(True)
     baselines: bool = option(True)
+    group: str | None = option(None)
+    metrics: Metrics = option(Metrics)
+
+
+@dataclass
+class Score(Common):
+    """Score masks that are there, whoever made them. ``name``: what they are called in the tables."""
+
+    task: str = option("score", choices=("score",))
+    masks: str = option("")
+    labels: str = option("")
+    volumes: str | None = option(None)
+    name: str = option("masks")
+    label_suffix: str = option("")
+    layout: str = option("auto", choices=LAYOUTS)
+    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
 
@@ -170,7 +192,7 @@ class Simulate:
 
 
 @dataclass
-class Pretrain(Common):
+class Pretrain(Networked):
     """Train a backbone on simulated clips. ``prompt``: strategy -> share of the objects it points out.
 
     ``augment``: augmentation -> how often it is applied.
@@ -186,8 +208,8 @@ class Pretrain(Common):
     simulate: Simulate = option(Simulate)
 
 
-Config = Predict | Pretrain
-TASKS: dict[str, type[Predict] | type[Pretrain]] = {"predict": Predict, "compare": Compare, "pretrain": Pretrain}
+Config = Predict | Pretrain | Score
+TASKS: dict[str, type[Config]] = {"predict": Predict, "compare": Compare, "score": Score, "pretrain": Pretrain}
 
 
 def leaves(schema: Any, prefix: str = "") -> dict[str, "Field[Any]"]:

@@ -69,7 +69,7 @@ def execute(
     from usframe.config import Predict, check_names, read
     from usframe.errors import ConfigError, PluginError, RequestError
     from usframe.plugins import load_plugins
-    from usframe.schema import Compare
+    from usframe.schema import Compare, Score
 
     config, problems = read(experiment, overrides)
     try:
@@ -91,8 +91,14 @@ def execute(
         from usframe import predict
 
         return predict.predict(config, plugins, quiet=quiet, json_output=json_output)
-    if dry_run or json_output:
-        raise RequestError(f"--dry-run and --json are not available for task={config.task}")
+    if dry_run:
+        raise RequestError(f"--dry-run is not available for task={config.task}")
+    if isinstance(config, Score):
+        from usframe import evaluate
+
+        return evaluate.evaluate(config, plugins, quiet=quiet, json_output=json_output)
+    if json_output:
+        raise RequestError(f"--json is not available for task={config.task}")
     from usframe import finetune
 
     return finetune.pretrain(config, plugins, quiet=quiet)

@@ -1,0 +1,95 @@
+"""`usframe report`: masks of another program, scored by the real command."""
+
+import csv
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from usframe.cli import main
+
+SPACING = np.diag([0.5, 0.5, 2.0, 1.0])
+
+
+def report(*words):
+    return CliRunner().invoke(main, ["report", *map(str, words)])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Labels of three cases of two patients, and masks one column (0.5 mm) off for the first two."""
+    for name in ("masks", "labels", "volumes"):
+        (tmp_path / name).mkdir()
+    for n, case in enumerate(("p1_a", "p1_b", "p2_a")):
+        label = np.zeros((20, 24, 3), np.uint8)
+        label[5:12, 6 + n : 14 + n] = 1
+        nib.save(nib.Nifti1Image(label, SPACING), tmp_path / f"labels/{case}.nii.gz")
+        nib.save(nib.Nifti1Image(label.astype(np.float32), SPACING), tmp_path / f"volumes/{case}.nii.gz")
+        if n < 2:
+            nib.save(nib.Nifti1Image(np.roll(label, 1, axis=1), SPACING), tmp_path / f"masks/{case}.nii.gz")
+    return tmp_path
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_masks_get_the_tables_of_a_run(folders):
+    out = folders / "out"
+    done = report("--masks", folders / "masks", "-l", folders / "labels", "-o", out, "--name", "nnU-Net")
+    assert done.exit_code == 0, done.output
+    assert "note: 1 file of" in done.output
+    assert "2 of 2 cases, 6 slices" in done.output
+    scores = [row for row in rows(out / "metrics.csv") if row["slices"] == "all"]
+    assert [row["case"] for row in scores] == ["p1_a", "p1_b"]
+    assert {row["prompt"] for row in scores} == {"nnU-Net"}
+    for row in scores:
+        assert float(row["dice"]) == pytest.approx(7 / 8)
+        assert float(row["hd95_mm"]) == pytest.approx(0.5)
+        assert (row["mode"], row["unit"], row["oracle"]) == ("given", "mm", "false")
+    assert "usframe has only scored them" in (out / "report.html").read_text()
+    assert {"experiment.yaml", "summary.json", "run.json", "failures.csv"} <= {path.name for path in out.iterdir()}
+
+
+def test_options_reach_patients_slices_and_pictures(folders):
+    out = folders / "out"
+    done = report(
+        *("--masks", folders / "masks", "-l", folders / "labels", "-i", folders / "volumes", "-o", out),
+        *("--json", "group='^(p.)_'", "metrics.per_slice=true"),
+    )
+    assert done.exit_code == 0, done.output
+    dice = json.loads(done.stdout)["scores"]["masks"]["1"]["all"]["dice"]
+    assert (dice["n"], dice["n_groups"], dice["ci95"]) == (2, 1, None)
+    assert [row["frame"] for row in rows(out / "metrics_per_slice.csv")] == ["0", "1", "2"] * 2
+    assert (out / "overlays/masks/p1_b.png").is_file()
+
+
+def test_a_mask_that_does_not_fit_is_a_failure_and_the_others_are_scored(folders):
+    nib.save(nib.Nifti1Image(np.zeros((20, 25, 3), np.uint8), SPACING), folders / "masks/p1_a.nii.gz")
+    done = report("--masks", folders / "masks", "-l", folders / "labels", "-o", folders / "out")
+    assert done.exit_code == 1
+    assert "Error: case p1_a (read)" in done.output
+    assert [row["case"] for row in rows(folders / "out/failures.csv")] == ["p1_a"]
+    assert {row["case"] for row in rows(folders / "out/metrics.csv")} == {"p1_b"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--masks", "labels", "-l", "masks"), "labels/p2_a.nii.gz: no labels for this mask"),
+        (("--masks", "nowhere", "-l", "labels"), "masks=nowhere: no such file or folder"),
+        (("--masks", "masks", "-l", "labels", "-i", "masks", "group=p2"), "group=p2 finds no patient"),
+        (("--masks", "masks", "-l", "labels", "metrics.tolerance_mm=-1"), "must be at least 0"),
+        (("--masks", "masks", "-l", "labels", "-p", "box"), "No such option"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_writes_nothing(folders, monkeypatch, words, message):
+    monkeypatch.chdir(folders)
+    done = report(*words, "-o", "out")
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert not (folders / "out").exists()

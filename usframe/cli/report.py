@@ -1,0 +1,27 @@
+"""`usframe report`: the tables of a run for masks that are there already."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--masks", metavar="MASKS", required=True, help="File or folder with the masks to be scored.")
+@click.option("-l", "--labels", metavar="LABELS", required=True, help="File or folder with the labels.")
+@click.option("-i", "--volumes", metavar="VOLUMES", help="The images, to draw a picture of every case.")
+@click.option("-o", "--out", metavar="OUT", help="Folder for the results.  [default: outputs/score]")
+@click.option("--name", metavar="NAME", help="What the masks are called in the tables.  [default: masks]")
+@click.option("--label-suffix", metavar="S", help="What label file names have after the case name.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(overrides: tuple[str, ...], json_output: bool, quiet: bool, **options: str | None) -> None:
+    """Score the masks of any program, such as nnU-Net, with the tables of `usframe run`.
+
+    A mask and its labels have one name. KEY=VALUE reaches the keys of task score, such as group and metrics.
+    """
+    from usframe.cli.run import execute
+    from usframe.overrides import override
+
+    given = [override(key, value) for key, value in options.items() if value is not None]
+    raise SystemExit(execute("score", [*given, *overrides], json_output=json_output, quiet=quiet))
