@@ -10,7 +10,7 @@ from typing import Any
 
 from usframe.schema import FRAMES, PROMPT_FILES, Compare, Config, Predict, Pretrain, Score, leaves, prompt_file
 
-FOLDERS = ("masks", "overlays")
+FOLDERS = ("masks", "overlays", "state")
 
 
 def impossible(config: Config) -> list[str]:

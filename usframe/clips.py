@@ -14,15 +14,31 @@ from usframe.prompting import Noise, make_prompts
 from usframe.simulation import simulate
 from usframe.types import Augmentation, Prompt, PromptStrategy
 
-Source: TypeAlias = Callable[[int, np.random.Generator], tuple[NDArray[np.float32], NDArray[np.uint8]]]
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """``images``: (T, H, W) float32 in 0-1. ``labels``: (T, H, W) uint8, 0 is background. ``origin``: for messages.
+
+    ``asked``: the labels that prompts are drawn from, (T, H, W); others than ``labels`` where a prompt is to point
+    at what is not there. ``view``: a number of this picture; the same number is the same picture, augmented alike.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    asked: NDArray[np.uint8]
+    origin: str
+    view: int
+
+
+Source: TypeAlias = Callable[[int], Clip]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """``images``: (T, H, W) float32 in 0-1. ``objects``: their O ids. ``masks``: (T, O, H, W) bool.
 
-    ``prompts``: for every object on every slice that shows it. ``begin``: those of them that tracking starts
-    from, on one slice or two.
+    ``prompts``: for every object on every slice that shows it (or is asked for it). ``begin``: those of them that
+    tracking starts from, on one slice or two. ``origin`` and ``view``: of its `Clip`.
     """
 
     images: NDArray[np.float32]
@@ -30,6 +46,8 @@ class Sample:
     masks: NDArray[np.bool_]
     prompts: tuple[Prompt, ...]
     begin: tuple[Prompt, ...]
+    origin: str = ""
+    view: int = 0
 
 
 class Mixture:
@@ -52,20 +70,29 @@ class SimulatedClips:
     """A source of simulated clips: ``length`` slices at most, from dense to ``widest`` pixels apart."""
 
     def __init__(
-        self, shape: Sequence[int], *, scene: str | None = None, shortest: int = 1, widest: float = 10.0
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int = 0,
+        scene: str | None = None,
+        shortest: int = 1,
+        widest: float = 10.0,
     ) -> None:
-        self.shape, self.scene, self.shortest, self.widest = tuple(shape), scene, shortest, widest
+        self.shape, self.seed, self.scene = tuple(shape), seed, scene
+        self.shortest, self.widest = shortest, widest
 
-    def __call__(self, seed: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Images (T, H, W) and labels of clip ``seed``."""
+    def __call__(self, number: int) -> Clip:
+        """Clip ``number``: another one for every number."""
+        seed = self.seed + number
+        rng = np.random.default_rng([seed, 1])
         length = int(rng.integers(min(self.shortest, self.shape[0]), self.shape[0], endpoint=True))
         gap = 0.8 * (self.widest / 0.8) ** rng.random()
         scan = simulate(seed, shape=(length, self.shape[1], self.shape[2]), scene=self.scene, gap=gap)
-        return scan.image, scan.labels
+        return Clip(scan.image, scan.labels, scan.labels, f"simulated clip {seed}", number)
 
 
 class Clips(Dataset[Sample]):
-    """``count`` samples from ``source``; sample ``n`` depends on ``seed + n`` alone.
+    """Samples from ``source``; sample ``n`` depends on ``seed`` and ``n`` alone, and there is no last one.
 
     Of the objects of a clip those below ``smallest`` pixels on a slice are not shown there, where another object
     is larger, and ``objects`` at most are kept; each gets ``rounds`` prompts per slice. Tracking begins on two
@@ -74,7 +101,6 @@ class Clips(Dataset[Sample]):
 
     def __init__(
         self,
-        count: int,
         source: Source,
         *,
         seed: int,
@@ -86,31 +112,41 @@ class Clips(Dataset[Sample]):
         pairs: float = 0.25,
         augment: Augmentation | None = None,
     ) -> None:
-        self.count, self.source, self.seed, self.strategy, self.noise = count, source, seed, strategy, noise
+        self.source, self.seed, self.strategy, self.noise = source, seed, strategy, noise
         self.objects, self.rounds, self.smallest = objects, rounds, smallest
         self.pairs, self.augment = pairs, augment
 
-    def __len__(self) -> int:
-        return self.count
-
     def __getitem__(self, number: int) -> Sample:
-        seed = self.seed + number
-        rng = np.random.default_rng([seed, 1])
-        images, labels = self.source(seed, rng)
-        ids = self._choose(labels, rng)
-        masks = labels[:, None] == np.array(ids, np.uint8)[:, None, None]
-        if self.augment is not None:
-            images, masks = self.augment(images, masks, rng=rng)
-        masks = masks & (masks.sum((2, 3), keepdims=True) >= self.smallest)
-        shown = (masks * np.array(ids, np.uint8)[:, None, None]).max(1, initial=0)
+        clip = self.source(number)
+        chance = np.random.default_rng([self.seed, number, 1])
+        images, ids, masks, asked = self._view(clip)
+        shown = (asked * np.array(ids, np.uint8)[:, None, None]).max(1, initial=0)
         drawn = [
-            make_prompts(shown, self.strategy, noise=self.noise, seed=seed + turn * 10**12)
-            for turn in range(self.rounds)
+            make_prompts(shown, self.strategy, noise=self.noise, seed=int(chance.integers(2**62)))
+            for _ in range(self.rounds)
         ]
         frames = sorted({prompt.frame for prompt in drawn[0]})
-        first = rng.choice(frames, min(len(frames), 1 + (rng.random() < self.pairs)), replace=False)
+        first = chance.choice(frames, min(len(frames), 1 + (chance.random() < self.pairs)), replace=False)
         begin = [prompt for prompt in drawn[0] if prompt.frame in first]
-        return Sample(images, ids, masks, tuple(prompt for each in drawn for prompt in each), tuple(begin))
+        prompts = tuple(prompt for each in drawn for prompt in each)
+        return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view)
+
+    def _view(
+        self, clip: Clip
+    ) -> tuple[NDArray[np.float32], tuple[int, ...], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Images, ids of the O objects, what they are and what is asked for, both (T, O, H, W)."""
+        rng = np.random.default_rng([self.seed, clip.view, 2])
+        ids = self._choose(clip.asked, rng)
+        column = np.array(ids, np.uint8)[:, None, None]
+        masks, asked = clip.labels[:, None] == column, clip.asked[:, None] == column
+        images = clip.images
+        if self.augment is not None:
+            changed, both = self.augment(images, np.concatenate([masks, asked], axis=1), rng=rng)
+            if both[:, len(ids) :].any():  # an augmentation that moved every object out of the picture is left out
+                images, masks, asked = changed, both[:, : len(ids)], both[:, len(ids) :]
+        least = min(self.smallest, int(asked.sum((2, 3)).max()))
+        masks, asked = (part & (part.sum((2, 3), keepdims=True) >= least) for part in (masks, asked))
+        return images, ids, masks, asked
 
     def _choose(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """The ids to keep; objects that are small everywhere only where no other is there."""

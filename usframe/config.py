@@ -130,7 +130,12 @@ def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]
 
 
 def save_experiment(config: Config, path: Path) -> None:
-    """Write the YAML from which `usframe run` repeats the experiment; its first line is the command.
+    """Write the `experiment_text` of a run."""
+    path.write_text(experiment_text(config, path), encoding="utf-8")
+
+
+def experiment_text(config: Config, path: Path) -> str:
+    """The YAML at ``path`` from which `usframe run` repeats the experiment; its first line is the command.
 
     Plugin files are part of that command only, since no YAML may name code, and a repeated run replaces an
     earlier one only when asked again.
@@ -138,8 +143,7 @@ def save_experiment(config: Config, path: Path) -> None:
     content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
     content["overwrite"] = False
     plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
-    text = f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
-    path.write_text(text, encoding="utf-8")
+    return f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
 
 
 def _compose_yaml(path: Path, choices: Mapping[str, str]) -> dict[str, Any]:

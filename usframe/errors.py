@@ -46,3 +46,7 @@ class ReadError(CaseError):
 
 class WriteError(CaseError):
     """A mask that cannot be written."""
+
+
+class TrainingError(UsframeError):
+    """Training cannot go on; what was trained so far is kept (exit status 1)."""

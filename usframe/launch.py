@@ -18,7 +18,7 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 
 from usframe.checkpoints import resolve_device, resolve_precision, sha256
 from usframe.checks import FOLDERS
-from usframe.config import save_experiment
+from usframe.config import experiment_text, save_experiment
 from usframe.errors import RequestError
 from usframe.schema import Common, Config, Networked
 from usframe.types import Backbone
@@ -36,6 +36,7 @@ FILES = (
     "tests.csv",
     "comparison.png",
     "curve.csv",
+    *(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors")),
     RECORD,
 )
 
@@ -57,12 +58,13 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
     return Accelerator(cpu=device == "cpu", mixed_precision=mixed, kwargs_handlers=[unused])
 
 
-def prepare_output(config: Config, accelerator: Accelerator) -> Path:
+def prepare_output(config: Config, accelerator: Accelerator, *, resume: bool = False) -> Path:
     """Make OUT, with the resolved experiment in it; ``overwrite`` removes what an earlier run left.
 
-    Raises `RequestError`, in every process, where an earlier run would be lost or the folder cannot be written.
+    With ``resume`` an earlier run of the same experiment stays, to be gone on with. Raises `RequestError`, in every
+    process, where an earlier run would be lost or the folder cannot be written.
     """
-    answer = [_prepare(config) if accelerator.is_main_process else ""]
+    answer = [_prepare(config, resume) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
         accelerator.end_training()
         raise RequestError(problem)
@@ -71,15 +73,17 @@ def prepare_output(config: Config, accelerator: Accelerator) -> Path:
 
 def prepare_folder(config: Config) -> None:
     """`prepare_output` for a task of one process."""
-    if problem := _prepare(config):
+    if problem := _prepare(config, resume=False):
         raise RequestError(problem)
 
 
-def _prepare(config: Config) -> str:
+def _prepare(config: Config, resume: bool) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
     out = Path(config.out or "")
     try:
         if (out / RECORD).exists():
+            if resume and not config.overwrite and _is_same(config, out / RECORD):
+                return ""
             if not config.overwrite:
                 return f"{out} holds an earlier run; choose another -o, or add overwrite=true to replace it"
             for name in FOLDERS:
@@ -92,6 +96,10 @@ def _prepare(config: Config) -> str:
     except OSError as error:
         return f"cannot write to {out}: {error.strerror}; choose another -o"
     return ""
+
+
+def _is_same(config: Config, record: Path) -> bool:
+    return record.read_text(encoding="utf-8") == experiment_text(config, record)
 
 
 def describe_run(config: Networked, backbone: Backbone, processes: int, seconds: float) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,41 +17,44 @@ from usframe.losses import mask_losses
 from usframe.propagate import Track, make_tracks, walk
 from usframe.types import Backbone, Decoded, Features
 
-RECIPES = ("slice", "clip", "both")
+Part: TypeAlias = tuple[Decoded, torch.Tensor]
+Encoder: TypeAlias = Callable[[Sequence[Sample]], Features]
 
 
 class Objective(torch.nn.Module):
     """The training terms of a batch of samples, each slice encoded once.
 
     ``recipe``: ``slice`` decodes every prompt on its own slice, ``clip`` tracks the objects from the prompts their
-    sample begins with, forward and backward with memory, and ``both`` does both on the same encodings. Terms are
-    means over decoded masks; those of a slice without the object train its presence only.
+    sample begins with, forward and backward with memory, and ``both`` does both on the same encodings. ``encode``
+    gives the features of all slices of samples, one after the other; by default the backbone's own.
     """
 
-    def __init__(self, backbone: Backbone, weights: Mapping[str, float], recipe: str = "slice") -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        weights: Mapping[str, float],
+        recipe: str = "slice",
+        encode: Encoder | None = None,
+    ) -> None:
         super().__init__()
         self.network = backbone.module
-        self.verbs = backbone
-        self.weights = weights
-        self.recipe = recipe
+        self.verbs, self.weights, self.recipe = backbone, weights, recipe
+        self.encode: Encoder = encode or (lambda samples: encode_samples(backbone, samples))
 
-    def forward(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-        features = encode_samples(self.verbs, samples)
-        parts: list[tuple[Decoded, NDArray[np.bool_]]] = []
+    def forward(self, samples: Sequence[Sample]) -> tuple[dict[str, torch.Tensor], int]:
+        """The sums of the terms over decoded masks, and how many masks these are.
+
+        Masks of a slice without the object train its presence only.
+        """
+        features = self.encode(samples)
+        parts: list[Part] = []
         if self.recipe != "clip":
             parts += decode_samples(self.verbs, features, samples)
         if self.recipe != "slice":
             parts += track_samples(self.verbs, features, samples)
-        losses = [(len(masks), mask_losses(decoded, self._target(masks), self.weights)) for decoded, masks in parts]
-        count = sum(n for n, _ in losses)
-        return {name: torch.stack([n / count * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
-
-    def _target(self, masks: NDArray[np.bool_]) -> torch.Tensor:
-        """Masks (N, H, W) as shares of the pixels of half the network's input."""
-        size = self.verbs.image_size // 2
-        device = next(self.network.parameters()).device
-        target = torch.from_numpy(masks).to(device, torch.float32)[:, None]
-        return F.interpolate(target, size=(size, size), mode="area")[:, 0]
+        losses = [(len(target), mask_losses(decoded, target, self.weights)) for decoded, target in parts]
+        sums = {name: torch.stack([n * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
+        return sums, sum(n for n, _ in losses)
 
 
 def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
@@ -59,41 +63,37 @@ def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
     return backbone.encode(torch.from_numpy(images))
 
 
-def decode_samples(
-    backbone: Backbone, features: Features, samples: Sequence[Sample]
-) -> list[tuple[Decoded, NDArray[np.bool_]]]:
-    """Decoded prompts with their masks (N, H, W), ambiguous prompts (three candidates) apart from the others."""
+def decode_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:
+    """Decoded prompts and masks (N, S/2, S/2), ambiguous prompts (three candidates) apart from the others."""
     every = [
         (
             to_model(prompt, sample.images.shape[1:], backbone.image_size),
             first + prompt.frame,
-            sample.masks[prompt.frame, sample.objects.index(prompt.object_id)],
+            make_target(backbone, sample.masks[prompt.frame, sample.objects.index(prompt.object_id)]),
         )
-        for first, sample in _numbered(samples)
+        for first, sample in number_slices(samples)
         for prompt in sample.prompts
     ]
     parts = []
     for multimask in (False, True):
         chosen = [item for item in every if is_ambiguous(item[0]) == multimask]
         if chosen:
-            prompts, index, masks = zip(*chosen, strict=True)
-            parts.append((backbone.decode(features, prompts, index, multimask=multimask), np.stack(masks)))
+            prompts, index, targets = zip(*chosen, strict=True)
+            parts.append((backbone.decode(features, prompts, index, multimask=multimask), torch.stack(targets)))
     return parts
 
 
-def track_samples(
-    backbone: Backbone, features: Features, samples: Sequence[Sample]
-) -> list[tuple[Decoded, NDArray[np.bool_]]]:
-    """What `usframe.propagate.walk` answers on every slice of every sample, with the masks (N, H, W)."""
-    parts: list[tuple[Decoded, NDArray[np.bool_]]] = []
-    for first, sample in _numbered(samples):
+def track_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:
+    """What `usframe.propagate.walk` answers on every slice of every sample, with the masks (N, S/2, S/2)."""
+    parts: list[Part] = []
+    for first, sample in number_slices(samples):
 
         def encoded(frame: int, first: int = first) -> Features:
             return features[first + frame : first + frame + 1]
 
         def put(track: Track, frame: int, decoded: Decoded, sample: Sample = sample) -> None:
             rows = [sample.objects.index(one) for one in track.objects]
-            parts.append((decoded, sample.masks[frame, rows]))
+            parts.append((decoded, torch.stack([make_target(backbone, sample.masks[frame, row]) for row in rows])))
 
         length, height, width = sample.images.shape
         if sample.begin:
@@ -101,9 +101,15 @@ def track_samples(
     return parts
 
 
-def _numbered(samples: Sequence[Sample]) -> Iterator[tuple[int, Sample]]:
+def make_target(backbone: Backbone, mask: NDArray[np.bool_]) -> torch.Tensor:
+    """A mask (H, W) as shares of the pixels of half the network's input, (S/2, S/2)."""
+    size = backbone.image_size // 2
+    device = next(backbone.module.parameters()).device
+    shares = torch.from_numpy(mask).to(device, torch.float32)[None, None]
+    return F.interpolate(shares, size=(size, size), mode="area")[0, 0]
+
+
+def number_slices(samples: Sequence[Sample]) -> list[tuple[int, Sample]]:
     """(number of its first slice in the batch, sample)."""
-    first = 0
-    for sample in samples:
-        yield first, sample
-        first += len(sample.images)
+    firsts = np.cumsum([0, *(len(sample.images) for sample in samples)])
+    return [(int(first), sample) for first, sample in zip(firsts, samples, strict=False)]

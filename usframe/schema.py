@@ -160,27 +160,42 @@ class Losses:
 
 @dataclass
 class Train:
-    """How a network is trained; ``warmup_steps`` and ``validate_every`` count optimizer steps.
+    """How a network is trained; ``warmup_steps``, ``validate_every`` and ``save_every`` count optimizer steps.
 
-    ``recipe``: what is learned from a clip, see `usframe.objectives.Objective`. ``ema``: how much of the moving
-    average of the weights each step keeps.
+    ``recipe``: what is learned from a clip, see `usframe.objectives.Objective`. ``parameters``, ``layer_decay`` and
+    ``encoder_learning_rate``: see `usframe.parameters`. ``accumulate``: batches per step. ``stop_after``:
+    validations without a better one that end the training, 0 is never. ``ema``: how much of the moving average each
+    step keeps.
     """
 
     recipe: str = option("slice", choices=("slice", "clip", "both"))
+    parameters: str = option("all", choices=("decoder", "decoder+memory", "all"))
     steps: int = option(1000, least=1)
     batch_size: int = option(8, least=1)
+    accumulate: int = option(1, least=1)
     objects_per_image: int = option(3, least=1)
     prompts_per_object: int = option(1, least=1)
     learning_rate: float = option(1e-3, least=0)
+    encoder_learning_rate: float | None = option(None, least=0)
+    layer_decay: float = option(1.0, least=0, most=1)
     weight_decay: float = option(0.01, least=0)
     warmup_steps: int = option(100, least=0)
     gradient_clip: float = option(1.0, least=0)
+    checkpointing: bool = option(False)
     workers: int = option(0, least=0)
     validate_every: int = option(500, least=1)
-    validation_images: int = option(64, least=1)
-    validation_volumes: int = option(12, least=1)
+    save_every: int = option(100, least=1)
+    stop_after: int = option(0, least=0)
     ema: float = option(0.0, least=0, most=1)
     losses: Losses = option(Losses)
+
+
+@dataclass
+class TrainSimulated(Train):
+    """``validation_images`` slices, and ``validation_volumes`` volumes where memory is trained, are held out."""
+
+    validation_images: int = option(64, least=1)
+    validation_volumes: int = option(12, least=1)
 
 
 @dataclass
@@ -204,7 +219,7 @@ class Pretrain(Networked):
         {"box": 0.4, "box+point": 0.15, "point": 0.25, "mask": 0.1, "mask+point": 0.1}, least=0
     )
     augment: dict[str, float] = option({}, least=0, most=1)
-    train: Train = option(Train)
+    train: TrainSimulated = option(TrainSimulated)
     simulate: Simulate = option(Simulate)
 
 

@@ -108,6 +108,9 @@ class Backbone(Protocol):
     ``image_size`` is S, the side of the square network input in pixels; ``module`` holds the parameters, which
     came from the file ``checkpoint`` (None for fresh weights).
     Prompts passed to `decode` are in pixels of that S x S input (see `usframe.geometry.to_model`).
+
+    Optional, for fine-tuning in part: ``part_of(name) -> "encoder" | "memory" | "decoder"`` and
+    ``depth_of(name) -> 0.0 (input) to 1.0`` of a parameter's name, ``checkpoint_encoder()`` to save memory.
     """
 
     image_size: int

@@ -10,11 +10,13 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.utils.checkpoint
 from torch.nn import functional as F
 
 from usframe import Decoded, Memory, Prompt
@@ -154,6 +156,24 @@ class Sam2Backbone:
             )
         high_res = tuple(level.expand(objects, -1, -1, -1) for level in features.high_res)
         return replace(features, embedding=fused, high_res=high_res, conditioned=True)
+
+    def part_of(self, name: str) -> str:
+        """``encoder`` is all that `encode` uses, two convolutions of the mask decoder included."""
+        if name.startswith(("image_encoder.", "sam_mask_decoder.conv_s")):
+            return "encoder"
+        return "decoder" if name.startswith(("sam_", "no_mem_embed")) else "memory"
+
+    def depth_of(self, name: str) -> float:
+        """Where in the trunk of the encoder a parameter is, from 0 (patches) to 1 (last block, neck and after)."""
+        _, found, rest = name.partition("trunk.blocks.")
+        if found:
+            return (int(rest.split(".")[0]) + 1) / len(self.module.image_encoder.trunk.blocks)
+        return 0.0 if ".trunk." in name else 1.0
+
+    def checkpoint_encoder(self) -> None:
+        """Recompute the trunk's blocks in the backward pass instead of keeping what they computed."""
+        for block in self.module.image_encoder.trunk.blocks:
+            block.forward = partial(torch.utils.checkpoint.checkpoint, block.forward, use_reentrant=False)
 
     def _clicks(self, prompts: Sequence[Prompt | None]) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Points as SAM takes them, a box as its two corners with the labels 2 and 3 in front."""

@@ -99,6 +99,6 @@ def execute(
         return evaluate.evaluate(config, plugins, quiet=quiet, json_output=json_output)
     if json_output:
         raise RequestError(f"--json is not available for task={config.task}")
-    from usframe import finetune
+    from usframe import pretrain
 
-    return finetune.pretrain(config, plugins, quiet=quiet)
+    return pretrain.pretrain(config, plugins, quiet=quiet)

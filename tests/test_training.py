@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +18,10 @@ from click.testing import CliRunner
 import usframe
 from usframe.cli import main
 from usframe.clips import Clips, Mixture, SimulatedClips
-from usframe.finetune import learning_rate
 from usframe.losses import WEIGHTS
 from usframe.objectives import Objective
 from usframe.plugins import load_plugins
+from usframe.training import learning_rate
 
 TINY = [
     "simulate.shape=[1, 64, 64]",
@@ -62,42 +66,86 @@ def test_the_same_seed_trains_the_same_weights(tmp_path):
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_an_earlier_training_is_not_overwritten_unasked(tmp_path):
+DEADLY = """
+import os
+from pathlib import Path
+from usframe import hookimpl
+
+calls = 0
+
+def deadly(frames, masks, *, rng):
+    global calls
+    calls += 1
+    armed = Path("armed")
+    if armed.exists() and calls == int(armed.read_text()):
+        armed.unlink()
+        os._exit(9)
+    return frames, masks
+
+@hookimpl
+def usframe_register_augmentations(register):
+    register("deadly", deadly)
+"""
+
+
+@pytest.mark.parametrize("killed_at", [1, 6, 13])
+def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path, monkeypatch, killed_at):
+    """The process dies in the middle of a step; the same command goes on, and every bit is as if it had not."""
+    monkeypatch.chdir(tmp_path)
+    Path("deadly.py").write_text(DEADLY)
+    more = ["train.steps=7", "train.save_every=2", "train.validate_every=3", "train.ema=0.9", "plugins=[deadly.py]"]
+
+    def train(out):
+        words = ["run", "pretrain_demo", "-o", out, "--device", "cpu", *TINY, *more, "augment={deadly: 1.0}"]
+        return subprocess.run([sys.executable, "-m", "usframe", *words], capture_output=True, text=True)
+
+    assert train("whole").returncode == 0
+    Path("armed").write_text(str(killed_at))
+    assert train("killed").returncode == 9
+    again = train("killed")
+    assert again.returncode == 0, again.stderr
+    whole, gone_on = (torch.load(Path(out, "checkpoint_last.pt"))["model"] for out in ("whole", "killed"))
+    assert all(torch.equal(whole[name], gone_on[name]) for name in whole)
+    curves = [Path(out, "curve.csv").read_text() for out in ("whole", "killed")]
+    whole, gone_on = (re.sub(r"^(\d+),[\d.]+", r"\1", curve, flags=re.MULTILINE) for curve in curves)
+    assert whole == gone_on
+
+
+def test_other_settings_do_not_go_on_with_an_earlier_training(tmp_path):
     assert pretrain(tmp_path / "out").exit_code == 0
-    before = (tmp_path / "out" / "checkpoint_last.pt").read_bytes()
-    refused = pretrain(tmp_path / "out", "seed=9")
+    refused = pretrain(tmp_path / "out", "train.learning_rate=0.5")
     assert refused.exit_code == 2
-    assert (tmp_path / "out" / "checkpoint_last.pt").read_bytes() == before
+    assert "holds an earlier run" in refused.output
 
 
 def test_a_few_steps_on_one_batch_lower_its_loss(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
-    slices = Clips(2, SimulatedClips((1, 64, 64), scene="mass"), seed=0, strategy=strategies["box"])
+    slices = Clips(SimulatedClips((1, 64, 64), scene="mass"), seed=0, strategy=strategies["box"])
     objective = Objective(backbone, WEIGHTS)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     totals = []
     for _ in range(12):
-        terms = objective([slices[0], slices[1]])
+        sums, count = objective([slices[0], slices[1]])
         optimizer.zero_grad()
-        terms["total"].backward()
+        (sums["total"] / count).backward()
         optimizer.step()
-        totals.append(float(terms["total"].detach()))
+        totals.append(float(sums["total"].detach()) / count)
     assert totals[-1] < 0.8 * totals[0]
 
 
-def test_a_sample_depends_on_its_seed_alone(strategies):
-    source = SimulatedClips((4, 64, 64))
-    first = Clips(3, source, seed=5, strategy=strategies["point"])[2]
-    later = Clips(9, source, seed=6, strategy=strategies["point"])[1]
+def test_a_sample_depends_on_its_seed_and_number_alone(strategies):
+    clips, again = (Clips(SimulatedClips((4, 64, 64)), seed=5, strategy=strategies["point"]) for _ in range(2))
+    clips[0], clips[1]
+    first, later = clips[2], again[2]
     np.testing.assert_array_equal(first.images, later.images)
     np.testing.assert_array_equal(first.masks, later.masks)
     assert [prompt.frame for prompt in first.begin] == [prompt.frame for prompt in later.begin]
 
 
 def test_a_sample_has_a_prompt_for_every_object_on_every_slice_that_shows_it(strategies):
-    clips = Clips(12, SimulatedClips((3, 96, 96)), seed=0, strategy=strategies["box"], objects=2, pairs=0.5)
-    for number in range(len(clips)):
+    clips = Clips(SimulatedClips((3, 96, 96)), seed=0, strategy=strategies["box"], objects=2, pairs=0.5)
+    for number in range(12):
         sample = clips[number]
         assert sample.masks.shape == (len(sample.images), len(sample.objects), 96, 96)
         assert len(sample.objects) <= 2
@@ -113,10 +161,10 @@ def test_a_sample_has_a_prompt_for_every_object_on_every_slice_that_shows_it(str
 def test_tracking_trains_the_memory_and_slices_do_not(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
-    sample = Clips(1, SimulatedClips((3, 64, 64), scene="mass", shortest=3), seed=0, strategy=strategies["box"])[0]
+    sample = Clips(SimulatedClips((3, 64, 64), scene="mass", shortest=3), seed=0, strategy=strategies["box"])[0]
     for recipe in ("slice", "clip", "both"):
         backbone.module.zero_grad()
-        Objective(backbone, WEIGHTS, recipe)([sample])["total"].backward()
+        Objective(backbone, WEIGHTS, recipe)([sample])[0]["total"].backward()
         memory = [value.grad for name, value in backbone.module.named_parameters() if "memory_encoder" in name]
         assert (recipe == "slice") == all(grad is None or not grad.any() for grad in memory)
 
@@ -124,9 +172,10 @@ def test_tracking_trains_the_memory_and_slices_do_not(strategies):
 def test_an_object_that_is_gone_trains_its_presence_only(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
-    sample = Clips(1, SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
+    sample = Clips(SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
     gone = replace(sample, masks=np.zeros_like(sample.masks))
-    terms = Objective(backbone, WEIGHTS, "clip")([gone])
+    terms, count = Objective(backbone, WEIGHTS, "clip")([gone])
+    assert count > 0
     assert terms["presence"] > 0
     assert terms["focal"] == terms["dice"] == terms["iou"] == 0
 

@@ -1,0 +1,94 @@
+"""Training on simulated clips alone: the task `pretrain`, which made the bundled demo checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from usframe.augmentation import Augment
+from usframe.checkpoints import load_backbone
+from usframe.clips import Clips, Mixture, SimulatedClips
+from usframe.files import write_json
+from usframe.launch import describe_run, launch, prepare_output
+from usframe.objectives import Objective
+from usframe.parameters import count_parameters, set_up
+from usframe.plugins import Plugins
+from usframe.prompting import Noise
+from usframe.schema import Pretrain
+from usframe.simulation import simulate
+from usframe.training import fit
+from usframe.validation import Held, mean_dice, score_all
+
+VALIDATION_SEED = 2**31  # nothing trained on is validated on: those seeds begin at a multiple of 10**8
+DEPTH = 24  # slices of a held-out volume
+
+
+def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
+    """Train ``config.backbone`` on simulated clips; leaves checkpoints and their curve in ``config.out``.
+
+    Raises `RequestError` where the device or the checkpoint does not fit, `TrainingError` where the training cannot
+    go on. Returns the exit status.
+    """
+    accelerator = launch(config, training=True)
+    backbone = load_backbone(
+        config.backbone,
+        checkpoint=config.checkpoint,
+        device=str(accelerator.device),
+        precision="fp32",
+        plugins=plugins,
+    )
+    set_up(backbone, config.train)
+    strategies = {name: plugins.prompts.get(name) for name in config.prompt}
+    augmentations = {name: (plugins.augmentations.get(name), rate) for name, rate in config.augment.items()}
+    clips = Clips(
+        SimulatedClips(config.simulate.shape, seed=config.seed * 10**8, scene=config.simulate.scene, shortest=2),
+        seed=config.seed,
+        strategy=Mixture(strategies, config.prompt),
+        noise=Noise(config.noise.box, config.noise.point, config.noise.mask),
+        objects=config.train.objects_per_image,
+        rounds=config.train.prompts_per_object,
+        augment=Augment(augmentations) if augmentations else None,
+    )
+    out = prepare_output(config, accelerator, resume=True)
+    started = time.monotonic()
+
+    def score() -> dict[str, float]:
+        held = range(config.train.validation_images)
+        found = score_all(backbone, held, lambda n: hold_slice(config, n), strategies, accelerator)
+        if config.train.recipe != "slice":
+            held = range(config.train.validation_volumes)
+            boxes = {"box": plugins.prompts.get("box")}
+            found += score_all(backbone, held, lambda n: hold_volume(config, n), boxes, accelerator)
+        return mean_dice({**score, "object": 0} for score in found)
+
+    progress = fit(
+        Objective(backbone, asdict(config.train.losses), config.train.recipe),
+        backbone,
+        clips,
+        config.train,
+        accelerator,
+        out,
+        score,
+        quiet=quiet,
+    )
+    if accelerator.is_main_process:
+        run = describe_run(config, backbone, accelerator.num_processes, time.monotonic() - started)
+        write_json(out / "run.json", {**run, "parameters": count_parameters(backbone)})
+        write_json(out / "summary.json", progress.curve[-1])
+    accelerator.end_training()
+    return 0
+
+
+def hold_slice(config: Pretrain, number: int) -> Iterable[Held]:
+    """A held-out slice of the simulator."""
+    shape = (1, config.simulate.shape[1], config.simulate.shape[2])
+    scan = simulate(VALIDATION_SEED + number, shape=shape, scene=config.simulate.scene)
+    yield Held(f"slice {number}", scan.image, scan.labels)
+
+
+def hold_volume(config: Pretrain, number: int) -> Iterable[Held]:
+    """A held-out volume, to be propagated through."""
+    shape = (DEPTH, config.simulate.shape[1], config.simulate.shape[2])
+    scan = simulate(VALIDATION_SEED + number, shape=shape, scene=config.simulate.scene)
+    yield Held(f"volume {number}", scan.image, scan.labels, "propagate")

@@ -1,0 +1,58 @@
+"""Where a training stands, kept so that it goes on after an interruption as if there had been none."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+STATE = "state"
+
+
+@dataclass
+class Progress:
+    """How far a training has come: a line of ``curve`` per validation, the ``losses`` of every step since."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+    best_step: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    losses: list[dict[str, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def save_state(accelerator: Accelerator, out: Path) -> None:
+    """Everything the training needs to go on, whole or not at all."""
+    state, fresh, old = (out / name for name in (STATE, f"{STATE}.part", f"{STATE}.old"))
+    if accelerator.is_main_process:
+        shutil.rmtree(fresh, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(fresh))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        if state.exists():
+            state.rename(old)
+        fresh.rename(state)
+        shutil.rmtree(old, ignore_errors=True)
+    accelerator.wait_for_everyone()
+
+
+def load_state(accelerator: Accelerator, out: Path) -> None:
+    """Go on from what `save_state` left in ``out``, where it left something."""
+    state, old = out / STATE, out / f"{STATE}.old"
+    if accelerator.is_main_process and old.exists() and not state.exists():
+        old.rename(state)
+    accelerator.wait_for_everyone()
+    if state.exists():
+        accelerator.load_state(str(state))
