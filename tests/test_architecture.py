@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "types", "schema"},
     {"registry", "hookspecs", "geometry", "overrides", "files", "checks"},
-    {"plugins", "config", "frames", "patients", "surface"},
+    {"plugins", "config", "frames", "patients", "surface", "splits", "cache", "fingerprint"},
     {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"}
     | {"spool", "postprocess", "statistics", "compare_page", "augmentation", "parameters", "weights", "resume"},
     {"propagate", "prompt_files", "clips", "launch", "baselines", "summary"},
     {"segmentation", "results", "objectives", "scoring", "training"},
     {"stages", "validation", "compare_results"},
     {"predict", "evaluate", "pretrain"},
-    {"plan", "compare"},
+    {"plan", "compare", "prepare"},
     {"cli"},
     {"__main__"},
 )

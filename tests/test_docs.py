@@ -26,6 +26,7 @@ from test_architecture import FLOORS
 import usframe
 from usframe.cli import COMMANDS, main
 from usframe.config import CONFIGS, GROUPS
+from usframe.fingerprint import COLUMNS as FINGERPRINT
 from usframe.metrics import COLUMNS
 from usframe.plugins import load_plugins
 from usframe.schema import TASKS, Networked, Predict, leaves
@@ -114,7 +115,7 @@ def documented(name: str) -> set[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
     assert any(f"usframe {name}" in page for page in PAGES.values())
-    page = {"run": "configuration", "report": "metrics", "demo": "simulator", "plugins": "plugins"}[name]
+    page = {"run": "configuration", "report": "metrics", "demo": "simulator"}.get(name, name)
     command = import_module(f"usframe.cli.{name}").command
     options = {flag for option in command.params if isinstance(option, click.Option) for flag in option.opts}
     assert options - documented(page) == set()
@@ -167,6 +168,10 @@ def test_every_file_column_and_key_of_a_run_is_documented(folder: Path) -> None:
     assert {*record, *record["slices"], *record["peak_memory"]} - known == set()
     summary = json.loads(Path("out/summary.json").read_text())
     assert {*summary, *summary["scores"]["box"]["1"]["all"]["dice"]} - known == set()
+
+
+def test_every_column_of_the_fingerprint_is_documented() -> None:
+    assert {*FINGERPRINT} - documented("prepare") == set()
 
 
 def test_every_built_in_plugin_is_documented() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.errors import ReadError, WriteError
-from usframe.files import write_json
+from usframe.files import whole_file, write_json
 from usframe.types import Case
 
 
@@ -28,11 +28,22 @@ class Cache:
     def labels(self, case: str) -> Path:
         return self.folder / "labels" / f"{case}.npy"
 
-    def put(self, case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], about: Mapping[str, Any]) -> None:
+    def put(
+        self, case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], about: Mapping[str, Any]
+    ) -> None:
         """Keep ``data`` and ``labels``, both (D, H, W), and what is known ``about`` them. Raises `WriteError`."""
-        write_array(self.volume(case.name), data)
-        write_array(self.labels(case.name), labels)
+        for path, array in ((self.volume(case.name), data), (self.labels(case.name), labels)):
+            with whole_file(path) as file:
+                np.save(file, array, allow_pickle=False)
         write_json(self._record(case.name), {"sources": _sources(case), "about": about})
+
+    def remove(self, case: str) -> None:
+        """Take a case away. Raises `WriteError`."""
+        for path in (self._record(case), self.volume(case), self.labels(case)):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise WriteError(f"{path}: cannot be removed ({error.strerror})") from error
 
     def about(self, case: Case) -> dict[str, Any] | None:
         """What was put about a case; None unless it is complete and of the files as they are now."""
@@ -61,21 +72,6 @@ def open_cached(path: Path) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.ndim != 3:
         raise ReadError(f"{path}: holds no array of three axes (D, H, W)")
     return array
-
-
-def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write a .npy file, making its folder; it appears under its name when it is complete. Raises `WriteError`."""
-    part = path.with_name(f".usframe-{path.name}")
-    try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _sources(case: Case) -> list[list[Any]]:

@@ -5,11 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from usframe.errors import WriteError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to, in a folder that is made. It appears as ``path`` when the block has ended well.
+
+    Raises `WriteError`; what was there stays then.
+    """
+    part = path.with_name(f".usframe-{path.name}")
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                yield file
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -17,16 +37,8 @@ def write_file(path: Path, content: str | bytes) -> None:
 
     Raises `WriteError`.
     """
-    part = path.with_name(f".usframe-{path.name}")
-    try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content.encode() if isinstance(content, str) else content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,8 @@ def make_splits(patients: Mapping[str, str], *, folds: int, val: float, test: fl
     """Draw a split, or ``folds`` of them that validate every case outside of the test part once.
 
     ``patients``: case -> patient, in any order. ``test`` and ``val``: shares of the patients, rounded, at least one
-    (of ``test`` none where it is 0); ``val`` is for one fold only. Parts have their share of the cases too, as nearly
-    as patients with different numbers of cases allow. Raises `RequestError` for impossible shares and for too few
-    patients.
+    (of ``test`` none where it is 0); ``val`` is for one fold only. Parts have about their share of the cases too,
+    where patients have different numbers of them. Raises `RequestError` for impossible shares and too few patients.
     """
     _check_shares(folds, val, test)
     sizes = Counter(patients.values())
@@ -52,6 +52,11 @@ def make_splits(patients: Mapping[str, str], *, folds: int, val: float, test: fl
             raise RequestError(f"no patient is left to train on: val={val:g} for {_counted(left, tested)}")
         validated = [_sample(left, wanted, rng)]
     return [Split(*(_cases(patients, part) for part in ({*left} - chosen, chosen, tested))) for chosen in validated]
+
+
+def without(split: Split, cases: AbstractSet[str]) -> Split:
+    """The split with ``cases`` taken out of all parts."""
+    return Split(*(tuple(case for case in part if case not in cases) for part in astuple(split)))
 
 
 def check_leakage(split: Split, patients: Mapping[str, str]) -> None:
@@ -82,8 +87,8 @@ def write_splits(path: Path, splits: Sequence[Split]) -> None:
 def read_splits(path: Path, cases: Sequence[str]) -> list[Split]:
     """The folds of a file as `write_splits` or nnU-Net writes it. ``cases``: those that there are.
 
-    Not all of them need be in a fold. Raises `RequestError` for a file that cannot be read or is of another shape, for
-    unknown cases, for a case that is twice in a fold, and for a fold without training or validation.
+    Not all of them need be in a fold. Raises `RequestError` for a file that cannot be read or is of another shape,
+    for unknown cases, for a case that is twice in a fold, and for a fold without training or validation.
     """
     try:
         folds = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -116,7 +121,7 @@ def _check_shares(folds: int, val: float, test: float) -> None:
 
 
 def _sample(patients: Sequence[str], count: int, rng: np.random.Generator) -> set[str]:
-    """``count`` of the patients, all as likely, at equal distances in their order, so that large and small ones are."""
+    """``count`` of the patients, each as likely as the others, at equal distances in their order by size."""
     if count >= len(patients):
         return {*patients}
     start, step = rng.random(), len(patients) / count

@@ -13,6 +13,7 @@ from usframe.errors import RequestError, UsframeError
 
 COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
+    "prepare": "Split, describe and cache labelled volumes for training.",
     "report": "Score masks that are there already, whoever made them.",
     "demo": "Simulate a small data set and segment it.",
     "plugins": "List readers, prompts, augmentations and backbones.",
