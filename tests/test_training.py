@@ -193,3 +193,26 @@ def test_the_learning_rate_rises_then_falls_to_nothing():
     assert rates[9] == 1
     assert rates[55] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0)
+
+
+def test_two_processes_train_as_one_with_their_batches_together(tmp_path):
+    """Same samples per step, same loss and weights within float tolerance; each file is written by one of them."""
+    more = ["train.steps=3", "train.validate_every=1", "train.recipe=both", "train.validation_volumes=2"]
+    words = ["-m", "usframe", "run", "pretrain_demo", "--device", "cpu", *TINY, *more, "simulate.shape=[2,64,64]"]
+    spread = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for start, out, size in (([], "one", 4), (spread, "two", 2)):
+        command = [sys.executable, *start, *words, "-o", str(tmp_path / out), f"train.batch_size={size}"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    one, two = (torch.load(tmp_path / out / "checkpoint_last.pt")["model"] for out in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-4, rtol=1e-3)
+    lines = []
+    for out in ("one", "two"):
+        with (tmp_path / out / "curve.csv").open(newline="") as file:
+            lines.append([{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)])
+    assert [line["step"] for line in lines[1]] == [1, 2, 3]
+    for first, second in zip(*lines, strict=True):
+        for term in ("focal", "dice", "iou", "presence", "total"):
+            assert second[term] == pytest.approx(first[term], abs=2e-4)
+        assert second["dice mask"] == pytest.approx(first["dice mask"], abs=0.05)

@@ -34,7 +34,7 @@ def set_up(backbone: Backbone, settings: Train) -> None:
         parameter.requires_grad_(_part(backbone, name) in trained)
     if settings.checkpointing:
         if not hasattr(backbone, "checkpoint_encoder"):
-            raise RequestError("train.checkpointing=true is not possible: this backbone cannot recompute its encoder")
+            raise RequestError("train.checkpointing=true is not possible: this backbone cannot recompute layers")
         backbone.checkpoint_encoder()
 
 
