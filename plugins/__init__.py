@@ -29,6 +29,8 @@ def usframe_register_prompts(register: Register) -> None:
 @hookimpl
 def usframe_register_augmentations(register: Register) -> None:
     register("motion", "usframe_plugins.augmentations.motion:motion")
+    for name in ("rotate", "scale", "translate", "flip", "elastic"):
+        register(name, f"usframe_plugins.augmentations.geometry:{name}")
     for name in ("brightness_contrast", "gamma", "noise"):
         register(name, f"usframe_plugins.augmentations.intensity:{name}")
     for name in ("speckle", "gain", "shadow", "haze", "dropout", "sector"):

@@ -8,9 +8,20 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from usframe.schema import FRAMES, PROMPT_FILES, Compare, Config, Predict, Pretrain, Score, leaves, prompt_file
+from usframe.schema import (
+    FRAMES,
+    PROMPT_FILES,
+    Compare,
+    Config,
+    Finetune,
+    Predict,
+    Pretrain,
+    Score,
+    leaves,
+    prompt_file,
+)
 
-FOLDERS = ("masks", "overlays", "state")
+FOLDERS = ("masks", "overlays", "state", "embeddings")
 
 
 def impossible(config: Config) -> list[str]:
@@ -21,12 +32,8 @@ def impossible(config: Config) -> list[str]:
     problems = []
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
         problems.append(f"device={config.device} is not possible; choose one of auto, cpu, cuda, cuda:N, mps")
-    if isinstance(config, Pretrain):
-        if not sum(config.prompt.values()) > 0:
-            problems.append("prompt: no strategy has a share above 0")
-        if len(config.simulate.shape) != 3:
-            problems.append(f"simulate.shape={config.simulate.shape} is not possible; write [D, H, W]")
-        return problems
+    if isinstance(config, Pretrain | Finetune):
+        return problems + _training_problems(config)
     if not config.volumes:
         problems.append("volumes is required: -i VOLUMES")
     problems += _frames_problems(config)
@@ -41,6 +48,24 @@ def impossible(config: Config) -> list[str]:
             problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
         elif place and config.out and config.overwrite and _is_result(Path(place), Path(config.out)):
             problems.append(f"{key}={place} is part of the run that overwrite=true removes; choose another -o")
+    return problems
+
+
+def _training_problems(config: Pretrain | Finetune) -> list[str]:
+    problems = []
+    if not sum(config.prompt.values()) > 0:
+        problems.append("prompt: no strategy has a share above 0")
+    if isinstance(config, Pretrain):
+        if len(config.simulate.shape) != 3:
+            problems.append(f"simulate.shape={config.simulate.shape} is not possible; write [D, H, W]")
+        return problems
+    for key, option, place in (("volumes", "-i", config.volumes), ("labels", "-l", config.labels)):
+        if not place:
+            problems.append(f"{key} is required: {option} {key.upper()}")
+        elif config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
+            problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
+    if config.fold and not config.splits:
+        problems.append(f"fold={config.fold} is one of a file: give splits=FILE, as usframe prepare writes it")
     return problems
 
 

@@ -27,11 +27,11 @@ from usframe.checks import impossible, outside_limits
 from usframe.errors import ConfigError
 from usframe.overrides import escaped, first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import FROM_FILE, TASKS, Config, Predict, Pretrain, Score, leaves, prompt_file
+from usframe.schema import FROM_FILE, TASKS, Config, Finetune, Predict, Pretrain, Score, leaves, prompt_file
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
-PATHS = ("volumes", "labels", "masks", "checkpoint", "out")
+PATHS = ("volumes", "labels", "masks", "splits", "checkpoint", "out")
 _KINDS: dict[Any, str] = {
     str: "text",
     str | None: "text or null",
@@ -123,7 +123,7 @@ def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]
     if isinstance(config, Score):
         return []
     prompts = config.prompts if isinstance(config, Predict) else list(config.prompt)
-    augmentations = config.augment if isinstance(config, Pretrain) else ()
+    augmentations = config.augment if isinstance(config, Pretrain | Finetune) else ()
     wanted = [*(("prompt", name) for name in prompts if prompts != [FROM_FILE]), ("backbone", config.backbone)]
     wanted += [("augmentation", name) for name in augmentations]
     return [registries[kind].unknown(name) for kind, name in wanted if name not in registries[kind]]

@@ -36,6 +36,10 @@ FILES = (
     "tests.csv",
     "comparison.png",
     "curve.csv",
+    "curve.png",
+    "gains.csv",
+    "before.json",
+    "splits.json",
     *(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors")),
     RECORD,
 )

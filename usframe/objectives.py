@@ -14,6 +14,7 @@ from usframe.clips import Sample
 from usframe.decoding import is_ambiguous
 from usframe.geometry import to_model, to_network
 from usframe.losses import mask_losses
+from usframe.parameters import encoder_is_frozen
 from usframe.propagate import Track, make_tracks, walk
 from usframe.types import Backbone, Decoded, Features
 
@@ -58,9 +59,10 @@ class Objective(torch.nn.Module):
 
 
 def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
-    """The features of all slices of ``samples``, one after the other."""
+    """The features of all slices of ``samples``, one after the other; without gradients if frozen."""
     images = np.concatenate([to_network(sample.images, backbone.image_size) for sample in samples])
-    return backbone.encode(torch.from_numpy(images))
+    with torch.set_grad_enabled(torch.is_grad_enabled() and not encoder_is_frozen(backbone)):
+        return backbone.encode(torch.from_numpy(images))
 
 
 def decode_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:

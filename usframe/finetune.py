@@ -1,0 +1,173 @@
+"""Training on volumes with labels: the task `finetune`, from two folders to a better checkpoint."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+
+from usframe.augmentation import Augment
+from usframe.cases import pair_cases
+from usframe.checkpoints import load_backbone, load_weights
+from usframe.clips import Clips, Mixture
+from usframe.embeddings import Embeddings
+from usframe.errors import RequestError
+from usframe.files import write_json
+from usframe.labelled import Known, LabelledClips, Volumes, look_through, spread
+from usframe.launch import describe_run, launch, prepare_output
+from usframe.objectives import Objective
+from usframe.parameters import count_parameters, encoder_is_frozen, set_up
+from usframe.patients import read_patients
+from usframe.plugins import Plugins
+from usframe.prompting import Noise
+from usframe.propagate import check_memory
+from usframe.schema import Finetune
+from usframe.splits import Split, check_leakage, make_splits, read_splits, write_splits
+from usframe.training import fit
+from usframe.training_page import print_gains, write_gains, write_training
+from usframe.types import Case, PromptStrategy
+from usframe.validation import Held, Score, mean_dice, score_all
+
+BEFORE, EMBEDDINGS = "before.json", "embeddings"
+
+
+def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
+    """Train ``config.backbone`` on labelled volumes; leaves checkpoints, curves and scores in ``config.out``.
+
+    Raises `RequestError` where the request cannot be met, `CaseError` for a file that cannot be used, and
+    `TrainingError` where the training cannot go on. Returns the exit status.
+    """
+    started = time.monotonic()
+    cases, split = find_split(config, plugins)
+    accelerator = launch(config, training=True)
+    backbone = load_backbone(
+        config.backbone,
+        checkpoint=config.checkpoint,
+        device=str(accelerator.device),
+        precision="fp32",
+        plugins=plugins,
+    )
+    set_up(backbone, config.train)
+    if config.train.cache and not encoder_is_frozen(backbone):
+        raise RequestError(
+            f"train.cache={config.train.cache} keeps what the encoder answers, so this must not change; set "
+            "train.parameters=decoder or decoder+memory"
+        )
+    if config.train.recipe != "slice":
+        check_memory(backbone)
+    read = Volumes(config, plugins)
+    known = {name: look_through(cases[name], read) for name in (*split.train, *split.val)}
+    strategies = {name: plugins.prompts.get(name) for name in config.prompt}
+    out = prepare_output(config, accelerator, resume=True)
+    if accelerator.is_main_process:
+        write_splits(out / "splits.json", [split])
+    held = [known[name] for name in split.val]
+
+    def score() -> list[Score]:
+        return score_all(backbone, held, lambda case: hold(case, read, config), strategies, accelerator)
+
+    before = _before(out, score, accelerator)
+    progress = fit(
+        Objective(
+            backbone,
+            asdict(config.train.losses),
+            config.train.recipe,
+            Embeddings(backbone, out / EMBEDDINGS) if config.train.cache else None,
+        ),
+        backbone,
+        make_clips(config, [known[name] for name in split.train], read, strategies, plugins),
+        config.train,
+        accelerator,
+        out,
+        lambda: mean_dice(score()),
+        quiet=quiet,
+    )
+    load_weights(backbone.module, out / "checkpoint_best.pt")
+    after = score()
+    if accelerator.is_main_process:
+        run = describe_run(config, backbone, accelerator.num_processes, time.monotonic() - started)
+        run |= {"parameters": count_parameters(backbone), "split": {k: len(v) for k, v in asdict(split).items()}}
+        write_json(out / "run.json", run)
+        gains = write_gains(out, before, after)
+        write_training(out, progress.curve, gains, run, best_step=progress.best_step)
+        if not quiet:
+            print_gains(gains, out, best_step=progress.best_step)
+    accelerator.end_training()
+    return 0
+
+
+def find_split(config: Finetune, plugins: Plugins) -> tuple[dict[str, Case], Split]:
+    """The cases by name, and which of them train and validate. Raises `RequestError`."""
+    found = pair_cases(
+        Path(config.volumes), Path(config.labels), readers=plugins.readers, label_suffix=config.label_suffix
+    )
+    patients = read_patients(config.group, [case.name for case in found])
+    if config.splits is None:
+        split = make_splits(patients, folds=1, val=config.val, test=0, seed=config.seed)[0]
+    else:
+        folds = read_splits(Path(config.splits), list(patients))
+        if config.fold >= len(folds):
+            raise RequestError(
+                f"fold={config.fold} is not possible; {config.splits} has folds 0 to {len(folds) - 1}"
+            )
+        split = folds[config.fold]
+        check_leakage(split, patients)
+    return {case.name: replace(case, group=patients[case.name]) for case in found}, split
+
+
+def make_clips(
+    config: Finetune,
+    cases: Sequence[Known],
+    read: Volumes,
+    strategies: dict[str, PromptStrategy],
+    plugins: Plugins,
+) -> Clips:
+    """The training samples of ``cases``."""
+    train = config.train
+    augmentations = {name: (plugins.augmentations.get(name), rate) for name, rate in config.augment.items()}
+    source = LabelledClips(
+        cases,
+        read,
+        length=1 if train.recipe == "slice" else train.clip_length,
+        seed=config.seed,
+        empty=train.empty,
+        versions=train.cache,
+    )
+    return Clips(
+        source,
+        seed=config.seed,
+        strategy=Mixture(strategies, config.prompt),
+        noise=Noise(config.noise.box, config.noise.point, config.noise.mask),
+        objects=train.objects_per_image,
+        rounds=train.prompts_per_object,
+        smallest=1,
+        augment=Augment(augmentations) if augmentations else None,
+    )
+
+
+def hold(known: Known, read: Volumes, config: Finetune) -> Iterator[Held]:
+    """A held-out case as slices and, where memory is trained, as a volume."""
+    data, labels = read(known.case)
+    frames = np.array(list(spread(known.shown, config.train.validation_slices)))
+    yield Held(known.case.name, data[frames], labels[frames])
+    if config.train.recipe != "slice":
+        yield Held(known.case.name, data, labels, "propagate")
+
+
+def _before(out: Path, score: object, accelerator: Accelerator) -> list[Score]:
+    """The scores before the first step, kept for a training that goes on."""
+    path = out / BEFORE
+    if path.exists():
+        kept: list[Score] = json.loads(path.read_text(encoding="utf-8"))["scores"]
+        return kept
+    assert callable(score)
+    scores: list[Score] = score()
+    if accelerator.is_main_process:
+        write_json(path, {"scores": scores})
+    accelerator.wait_for_everyone()
+    return scores

@@ -1,0 +1,54 @@
+"""Every key that an experiment can have, with its default and its limits."""
+
+from usframe.schema.options import LAYOUTS, Common, Networked, Noise, leaves
+from usframe.schema.predict import (
+    FRAMES,
+    FROM_FILE,
+    PROMPT_FILES,
+    Compare,
+    Metrics,
+    Noised,
+    Postprocess,
+    Predict,
+    Score,
+    modes_of,
+    prompt_file,
+)
+from usframe.schema.training import Finetune, Losses, Pretrain, Simulate, Train, TrainLabelled, TrainSimulated
+
+__all__ = [
+    "FRAMES",
+    "FROM_FILE",
+    "LAYOUTS",
+    "PROMPT_FILES",
+    "TASKS",
+    "Common",
+    "Compare",
+    "Config",
+    "Finetune",
+    "Losses",
+    "Metrics",
+    "Networked",
+    "Noise",
+    "Noised",
+    "Postprocess",
+    "Predict",
+    "Pretrain",
+    "Score",
+    "Simulate",
+    "Train",
+    "TrainLabelled",
+    "TrainSimulated",
+    "leaves",
+    "modes_of",
+    "prompt_file",
+]
+
+Config = Predict | Pretrain | Finetune | Score
+TASKS: dict[str, type[Config]] = {
+    "predict": Predict,
+    "compare": Compare,
+    "score": Score,
+    "pretrain": Pretrain,
+    "finetune": Finetune,
+}
