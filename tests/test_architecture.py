@@ -31,7 +31,7 @@ FLOORS = (
     {"propagate", "prompt_files", "clips", "launch", "baselines", "summary"},
     {"segmentation", "results", "objectives", "scoring", "training", "labelled"},
     {"stages", "validation", "compare_results", "embeddings"},
-    {"predict", "evaluate", "pretrain", "finetune"},
+    {"predict", "evaluate", "pretrain", "finetune", "preview"},
     {"plan", "compare", "prepare"},
     {"cli"},
     {"__main__"},

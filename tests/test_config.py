@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usframe.config import CONFIGS, check_names, compose, read, save_experiment
+from usframe.config import CONFIGS, check_names, compose, read
 from usframe.errors import ConfigError
+from usframe.launch import save_experiment
 from usframe.overrides import override
 from usframe.plugins import load_plugins
 from usframe.schema import Predict, Pretrain

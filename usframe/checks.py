@@ -16,6 +16,7 @@ from usframe.schema import (
     Finetune,
     Predict,
     Pretrain,
+    Preview,
     Score,
     leaves,
     prompt_file,
@@ -29,6 +30,8 @@ def impossible(config: Config) -> list[str]:
     if isinstance(config, Score):
         given = {"masks": config.masks, "labels": config.labels}
         return [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
+    if isinstance(config, Preview):
+        return _place_problems(config)
     problems = []
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
         problems.append(f"device={config.device} is not possible; choose one of auto, cpu, cuda, cuda:N, mps")
@@ -59,13 +62,20 @@ def _training_problems(config: Pretrain | Finetune) -> list[str]:
         if len(config.simulate.shape) != 3:
             problems.append(f"simulate.shape={config.simulate.shape} is not possible; write [D, H, W]")
         return problems
+    problems += _place_problems(config)
+    if config.fold and not config.splits:
+        problems.append(f"fold={config.fold} is one of a file: give splits=FILE, as usframe prepare writes it")
+    return problems
+
+
+def _place_problems(config: Finetune | Preview) -> list[str]:
+    """What is wrong with where the data are, and where the results go."""
+    problems = []
     for key, option, place in (("volumes", "-i", config.volumes), ("labels", "-l", config.labels)):
         if not place:
             problems.append(f"{key} is required: {option} {key.upper()}")
         elif config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
             problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
-    if config.fold and not config.splits:
-        problems.append(f"fold={config.fold} is one of a file: give splits=FILE, as usframe prepare writes it")
     return problems
 
 

@@ -6,11 +6,9 @@ and with all that is wrong with it.
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,20 @@ from omegaconf.errors import OmegaConfBaseException
 
 from usframe.checks import impossible, outside_limits
 from usframe.errors import ConfigError
-from usframe.overrides import escaped, first_line, override, parse_overrides
+from usframe.overrides import first_line, override, parse_overrides
 from usframe.registry import Registry, nearest
-from usframe.schema import FROM_FILE, TASKS, Config, Finetune, Predict, Pretrain, Score, leaves, prompt_file
+from usframe.schema import (
+    FROM_FILE,
+    TASKS,
+    Config,
+    Finetune,
+    Predict,
+    Pretrain,
+    Preview,
+    Score,
+    leaves,
+    prompt_file,
+)
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
@@ -122,28 +131,14 @@ def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]
     """One line per prompt or backbone that no plugin offers; ``registries`` as of `Plugins.by_kind`."""
     if isinstance(config, Score):
         return []
+    if isinstance(config, Preview):
+        known = registries["augmentation"]
+        return [known.unknown(name) for name in config.names if name not in known]
     prompts = config.prompts if isinstance(config, Predict) else list(config.prompt)
     augmentations = config.augment if isinstance(config, Pretrain | Finetune) else ()
     wanted = [*(("prompt", name) for name in prompts if prompts != [FROM_FILE]), ("backbone", config.backbone)]
     wanted += [("augmentation", name) for name in augmentations]
     return [registries[kind].unknown(name) for kind, name in wanted if name not in registries[kind]]
-
-
-def save_experiment(config: Config, path: Path) -> None:
-    """Write the `experiment_text` of a run."""
-    path.write_text(experiment_text(config, path), encoding="utf-8")
-
-
-def experiment_text(config: Config, path: Path) -> str:
-    """The YAML at ``path`` from which `usframe run` repeats the experiment; its first line is the command.
-
-    Plugin files are part of that command only, since no YAML may name code, and a repeated run replaces an
-    earlier one only when asked again.
-    """
-    content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
-    content["overwrite"] = False
-    plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
-    return f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
 
 
 def _compose_yaml(path: Path, choices: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,18 @@ from usframe.clips import Clip
 from usframe.errors import CaseError
 from usframe.geometry import normalise_intensity
 from usframe.plugins import Plugins
-from usframe.schema import Finetune
+from usframe.schema import Finetune, Preview
 from usframe.types import Case
 
 KEPT = 2  # volumes held in memory at a time, per process that reads
-Pair = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Reading: TypeAlias = Finetune | Preview
+Pair: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
 
 class Volumes:
     """Reads cases, (D, H, W) float32 in 0-1 and (D, H, W) uint8; the last few stay in memory."""
 
-    def __init__(self, config: Finetune, plugins: Plugins) -> None:
+    def __init__(self, config: Reading, plugins: Plugins) -> None:
         self.config, self.plugins = config, plugins
         self.kept: OrderedDict[str, Pair] = OrderedDict()
 
@@ -74,7 +75,7 @@ def look_through(case: Case, read: Volumes) -> Known:
     return Known(case, len(data), shown, empty, _is_mapped(case, data, labels, read.config))
 
 
-def _is_mapped(case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], config: Finetune) -> bool:
+def _is_mapped(case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], config: Reading) -> bool:
     if {config.layout, config.label_layout or config.layout} - {"auto", "dhw"} or case.labels is None:
         return False
     if {case.volume.suffix, case.labels.suffix} != {".npy"}:

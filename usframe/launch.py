@@ -7,6 +7,7 @@ import platform
 import shlex
 import shutil
 import sys
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
+from omegaconf import OmegaConf
 
 from usframe.checkpoints import resolve_device, resolve_precision, sha256
 from usframe.checks import FOLDERS
-from usframe.config import experiment_text, save_experiment
 from usframe.errors import RequestError
+from usframe.overrides import escaped
 from usframe.schema import Common, Config, Networked
 from usframe.types import Backbone
 
@@ -36,6 +38,7 @@ FILES = (
     "tests.csv",
     "comparison.png",
     "curve.csv",
+    "augmentations.png",
     "curve.png",
     "gains.csv",
     "before.json",
@@ -100,6 +103,23 @@ def _prepare(config: Config, resume: bool) -> str:
     except OSError as error:
         return f"cannot write to {out}: {error.strerror}; choose another -o"
     return ""
+
+
+def save_experiment(config: Config, path: Path) -> None:
+    """Write the `experiment_text` of a run."""
+    path.write_text(experiment_text(config, path), encoding="utf-8")
+
+
+def experiment_text(config: Config, path: Path) -> str:
+    """The YAML at ``path`` from which `usframe run` repeats the experiment; its first line is the command.
+
+    Plugin files are part of that command only, since no YAML may name code, and a repeated run replaces an
+    earlier one only when asked again.
+    """
+    content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
+    content["overwrite"] = False
+    plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
+    return f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
 
 
 def _is_same(config: Config, record: Path) -> bool:

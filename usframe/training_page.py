@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from usframe.files import write_csv, write_file
 
-COLUMNS = ("prompt", "object", "before", "after", "gain", "n")
+COLUMNS = ("prompt", "object", "before", "after", "n", "gain")
 TERMS = ("focal", "dice", "iou", "presence", "total")
 MEAN = "mean"
 INK, SOFT, FAINT = "#1d2125", "#5d666f", "#dfe2e5"

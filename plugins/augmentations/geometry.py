@@ -57,10 +57,10 @@ def flip(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Fra
 
 
 def elastic(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Bent by a smooth random field of up to about 4 % of the shorter side (Simard et al., ICDAR 2003)."""
+    """Bent by a smooth random field of 1 to 5 % of the shorter side (Simard et al., ICDAR 2003)."""
     height, width = frames.shape[1:]
     grid = rng.standard_normal((9, 9, 2)).astype(np.float32)
-    grid = cv2.GaussianBlur(grid, (0, 0), 1.2) * (rng.uniform(0.01, 0.08) * min(height, width))
+    grid = cv2.GaussianBlur(grid, (0, 0), 1.2) * (rng.uniform(0.04, 0.2) * min(height, width))
     field = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return warp(frames, masks, x + field[..., 0], y + field[..., 1])

@@ -69,7 +69,7 @@ def execute(
     from usframe.config import Predict, check_names, read
     from usframe.errors import ConfigError, PluginError, RequestError
     from usframe.plugins import load_plugins
-    from usframe.schema import Compare, Finetune, Score
+    from usframe.schema import Compare, Finetune, Preview, Score
 
     config, problems = read(experiment, overrides)
     try:
@@ -99,6 +99,10 @@ def execute(
         return evaluate.evaluate(config, plugins, quiet=quiet, json_output=json_output)
     if json_output:
         raise RequestError(f"--json is not available for task={config.task}")
+    if isinstance(config, Preview):
+        from usframe import preview
+
+        return preview.preview(config, plugins, quiet=quiet)
     if isinstance(config, Finetune):
         from usframe import finetune
 

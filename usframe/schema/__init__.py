@@ -14,7 +14,16 @@ from usframe.schema.predict import (
     modes_of,
     prompt_file,
 )
-from usframe.schema.training import Finetune, Losses, Pretrain, Simulate, Train, TrainLabelled, TrainSimulated
+from usframe.schema.training import (
+    Finetune,
+    Losses,
+    Pretrain,
+    Preview,
+    Simulate,
+    Train,
+    TrainLabelled,
+    TrainSimulated,
+)
 
 __all__ = [
     "FRAMES",
@@ -34,6 +43,7 @@ __all__ = [
     "Postprocess",
     "Predict",
     "Pretrain",
+    "Preview",
     "Score",
     "Simulate",
     "Train",
@@ -44,11 +54,12 @@ __all__ = [
     "prompt_file",
 ]
 
-Config = Predict | Pretrain | Finetune | Score
+Config = Predict | Pretrain | Finetune | Score | Preview
 TASKS: dict[str, type[Config]] = {
     "predict": Predict,
     "compare": Compare,
     "score": Score,
     "pretrain": Pretrain,
     "finetune": Finetune,
+    "preview": Preview,
 }

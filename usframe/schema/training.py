@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass
 
-from usframe.schema.options import LAYOUTS, Networked, option
+from usframe.schema.options import LAYOUTS, Common, Networked, option
 
 
 @dataclass
@@ -122,3 +122,19 @@ class Finetune(Networked):
     prompt: dict[str, float] = option({"box": 0.5, "point": 0.25, "mask": 0.25}, least=0)
     augment: dict[str, float] = option({}, least=0, most=1)
     train: TrainLabelled = option(TrainLabelled)
+
+
+@dataclass
+class Preview(Common):
+    """Draw what augmentations do to one clip; ``names``: only some of them. The seed chooses case and draws."""
+
+    task: str = option("preview", choices=("preview",))
+    volumes: str = option("")
+    labels: str = option("")
+    label_suffix: str = option("")
+    layout: str = option("auto", choices=LAYOUTS)
+    label_layout: str | None = option(None, choices=LAYOUTS)
+    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
+    names: list[str] = option([])
+    draws: int = option(4, least=1, most=16)
+    clip_length: int = option(3, least=1)
