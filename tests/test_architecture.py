@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "types", "schema"},
     {"registry", "hookspecs", "geometry", "overrides", "files", "checks"},
-    {"plugins", "config", "frames", "patients", "surface", "splits", "cache", "fingerprint"},
+    {"plugins", "config", "frames", "lora", "patients", "surface", "splits", "cache", "fingerprint"},
     {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"}
     | {
         "spool",

@@ -19,7 +19,10 @@ from usframe.cases import pair_cases
 from usframe.cli import main
 from usframe.config import compose
 from usframe.labelled import LabelledClips, Volumes, look_through
+from usframe.lora import merge_adapters, plain_state
+from usframe.parameters import count_parameters, set_up
 from usframe.plugins import load_plugins
+from usframe.schema import TrainLabelled
 
 QUICK = ["train.steps=2", "train.batch_size=2", "train.validate_every=1", "train.validation_slices=2"]
 
@@ -62,7 +65,7 @@ def test_a_training_leaves_checkpoints_curves_and_gains(data: DataSet, recipe: s
     assert "Mean Dice of the validation cases" in done.output
 
 
-@pytest.mark.parametrize("parameters", ["decoder", "decoder+memory", "all"])
+@pytest.mark.parametrize("parameters", ["decoder", "decoder+memory", "lora", "all"])
 def test_only_what_is_asked_for_is_trained(data: DataSet, parameters: str) -> None:
     done = finetune(data, f"train.parameters={parameters}", "train.recipe=both", "train.clip_length=3")
     assert done.exit_code == 0, done.output
@@ -74,10 +77,31 @@ def test_only_what_is_asked_for_is_trained(data: DataSet, parameters: str) -> No
         for name, value in backbone.module.named_parameters()
         if not torch.equal(value, start[name])
     }
-    parts = {"decoder", "memory", "encoder"} if parameters == "all" else set(parameters.split("+"))
+    parts = set(parameters.split("+")) if "decoder" in parameters else {"decoder", "memory", "encoder"}
     assert changed == parts
     counts = json.loads((data.out / "run.json").read_text())["parameters"]
     assert {part for part, count in counts.items() if count["trained"]} == changed
+
+
+def test_adapters_begin_as_nothing_and_are_a_few_numbers() -> None:
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    before, image = plain_state(backbone.module), torch.rand(1, 3, 256, 256)
+    embedding = backbone.encode(image).embedding
+    set_up(backbone, TrainLabelled(parameters="lora", lora_rank=2))
+    torch.testing.assert_close(backbone.encode(image).embedding, embedding)
+    assert set(plain_state(backbone.module)) == set(before)
+    counts = count_parameters(backbone)["encoder"]
+    assert 0 < counts["trained"] < 0.05 * counts["frozen"]
+    for parameter in backbone.module.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.02)
+    changed = backbone.encode(image).embedding
+    assert not torch.allclose(changed, embedding)
+    state = plain_state(backbone.module)
+    merge_adapters(backbone.module)
+    torch.testing.assert_close(backbone.encode(image).embedding, changed)
+    assert all(torch.equal(value, state[name]) for name, value in backbone.module.state_dict().items())
 
 
 def _first_weights(data: DataSet):

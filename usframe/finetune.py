@@ -20,6 +20,7 @@ from usframe.errors import RequestError
 from usframe.files import write_json
 from usframe.labelled import Known, LabelledClips, Volumes, look_through, spread
 from usframe.launch import describe_run, launch, prepare_output
+from usframe.lora import merge_adapters
 from usframe.objectives import Objective
 from usframe.parameters import count_parameters, encoder_is_frozen, set_up
 from usframe.patients import read_patients
@@ -87,11 +88,13 @@ def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
         lambda: mean_dice(score()),
         quiet=quiet,
     )
+    parameters = count_parameters(backbone)
+    merge_adapters(backbone.module)
     load_weights(backbone.module, out / "checkpoint_best.pt")
     after = score()
     if accelerator.is_main_process:
         run = describe_run(config, backbone, accelerator.num_processes, time.monotonic() - started)
-        run |= {"parameters": count_parameters(backbone), "split": {k: len(v) for k, v in asdict(split).items()}}
+        run |= {"parameters": parameters, "split": {k: len(v) for k, v in asdict(split).items()}}
         write_json(out / "run.json", run)
         gains = write_gains(out, before, after)
         write_training(out, progress.curve, gains, run, best_step=progress.best_step)

@@ -11,18 +11,24 @@ from collections import Counter
 from typing import Any
 
 from usframe.errors import RequestError
+from usframe.lora import add_adapters, is_adapter
 from usframe.schema import Train
 from usframe.types import Backbone
 
 PARTS = ("encoder", "memory", "decoder")
-TRAINED = {"decoder": ("decoder",), "decoder+memory": ("decoder", "memory"), "all": PARTS}
+TRAINED = {
+    "decoder": ("decoder",),
+    "decoder+memory": ("decoder", "memory"),
+    "lora": ("decoder", "memory"),
+    "all": PARTS,
+}
 LAYERS = 12  # steps in which the rate falls from the encoder's output to its input
 
 
 def set_up(backbone: Backbone, settings: Train) -> None:
     """Leave only ``train.parameters`` trainable, and recompute the encoder where ``train.checkpointing`` says so.
 
-    Raises `RequestError` where the backbone cannot do so.
+    ``lora`` is adapters of the encoder, and all the rest. Raises `RequestError` where the backbone cannot do so.
     """
     trained = TRAINED[settings.parameters]
     if len(trained) < len(PARTS) and not hasattr(backbone, "part_of"):
@@ -30,8 +36,10 @@ def set_up(backbone: Backbone, settings: Train) -> None:
             f"train.parameters={settings.parameters} is not possible: this backbone does not say what its parts "
             "are; use train.parameters=all"
         )
+    if settings.parameters == "lora":
+        add_adapters(backbone.module, settings.lora_rank, lambda layer: _part(backbone, layer) == "encoder")
     for name, parameter in backbone.module.named_parameters():
-        parameter.requires_grad_(_part(backbone, name) in trained)
+        parameter.requires_grad_(_part(backbone, name) in trained or is_adapter(name))
     if settings.checkpointing:
         if not hasattr(backbone, "checkpoint_encoder"):
             raise RequestError("train.checkpointing=true is not possible: this backbone cannot recompute layers")

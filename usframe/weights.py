@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel
 
 from usframe.files import write_file
+from usframe.lora import plain_state
 from usframe.types import Backbone
 
 
@@ -20,7 +21,7 @@ def save_weights(backbone: Backbone, out: Path, name: str) -> None:
 
     Each is whole or not there. Raises `WriteError`.
     """
-    state = {key: value.detach().cpu().contiguous() for key, value in backbone.module.state_dict().items()}
+    state = {key: value.detach().cpu().contiguous() for key, value in plain_state(backbone.module).items()}
     whole = io.BytesIO()
     torch.save({"model": state}, whole)
     write_file(out / f"{name}.pt", whole.getvalue())

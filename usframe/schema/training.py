@@ -28,7 +28,8 @@ class Train:
     """
 
     recipe: str = option("slice", choices=("slice", "clip", "both"))
-    parameters: str = option("all", choices=("decoder", "decoder+memory", "all"))
+    parameters: str = option("all", choices=("decoder", "decoder+memory", "lora", "all"))
+    lora_rank: int = option(8, least=1)
     steps: int = option(1000, least=1)
     batch_size: int = option(8, least=1)
     accumulate: int = option(1, least=1)
