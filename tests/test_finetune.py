@@ -63,6 +63,7 @@ def test_a_training_leaves_checkpoints_curves_and_gains(data: DataSet, recipe: s
     split = json.loads((data.out / "splits.json").read_text())[0]
     assert (len(split["train"]), len(split["val"])) == (2, 1)
     assert "Mean Dice of the validation cases" in done.output
+    assert list((data.out / "tensorboard").glob("events*"))
 
 
 @pytest.mark.parametrize("parameters", ["decoder", "decoder+memory", "lora", "all"])

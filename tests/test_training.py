@@ -17,11 +17,13 @@ from click.testing import CliRunner
 
 import usframe
 from usframe.cli import main
-from usframe.clips import Clips, Mixture, SimulatedClips
+from usframe.clips import Clip, Clips, Mixture, SimulatedClips
 from usframe.losses import WEIGHTS
-from usframe.objectives import Objective
+from usframe.objectives import Objective, correct
 from usframe.plugins import load_plugins
 from usframe.training import learning_rate
+from usframe.types import Decoded, Prompt
+from usframe.validation import Held, score_held
 
 TINY = [
     "simulate.shape=[1, 64, 64]",
@@ -178,6 +180,61 @@ def test_an_object_that_is_gone_trains_its_presence_only(strategies):
     assert count > 0
     assert terms["presence"] > 0
     assert terms["focal"] == terms["dice"] == terms["iou"] == 0
+
+
+def test_a_correcting_click_lies_deepest_in_the_larger_error():
+    """The answer is a square, the object the same square moved to the right by less than half of it."""
+    target = torch.zeros(2, 64, 64)
+    target[0, 20:40, 28:48] = 1
+    target[1, 20:40, 20:26] = 1
+    logits = torch.full((2, 1, 32, 32), -10.0)
+    logits[:, :, 10:20, 10:20] = 10
+    decoded = Decoded(logits, torch.ones(2, 1), torch.ones(2))
+    box = np.array([40, 40, 80, 80], np.float32)
+    missing, extra = correct([Prompt(0, 1, box=box), Prompt(0, 1, box=box)], decoded, target, 128)
+    assert (missing.point_labels.tolist(), extra.point_labels.tolist()) == ([1], [0])
+    (x, y), (u, v) = missing.points[0], extra.points[0]
+    assert 80 < x < 96
+    assert 40 < y < 80
+    assert 52 < u < 80
+    assert 40 < v < 80
+    right = Decoded(torch.where(target > 0, 10.0, -10.0)[:, None], torch.ones(2, 1), torch.ones(2))
+    assert correct([missing, extra], right, target, 128) == (missing, extra)
+
+
+def test_corrections_are_decoded_and_trained_as_well(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    sample = Clips(SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
+    _, plain = Objective(backbone, WEIGHTS)([sample])
+    _, corrected = Objective(backbone, WEIGHTS, corrections=2)([sample])
+    assert corrected == 3 * plain
+
+
+def test_one_clip_can_be_learned_by_heart(strategies):
+    """The whole path, from prompts to gradients: slices and propagation reach Dice 0.95 on one tiny clip."""
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    scan = usframe.simulate(3, shape=(2, 64, 64), scene="vessel")
+    clip = Clip(scan.image, scan.labels, scan.labels, "", 0)
+    clips = Clips(lambda number: clip, seed=0, strategy=strategies["box"], pairs=0)
+    objective = Objective(backbone, WEIGHTS, "both")
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    held = [Held("clip", scan.image, scan.labels, mode) for mode in ("slice", "propagate")]
+    for step in range(1, 121):
+        backbone.module.train()
+        sums, count = objective([clips[step]])
+        (sums["total"] / count).backward()
+        torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % 20 == 0:
+            backbone.module.eval()
+            boxes = {"box": strategies["box"]}
+            dice = [score["dice"] for one in held for score in score_held(backbone, one, boxes)]
+            if min(dice) > 0.95:
+                break
+    assert min(dice) > 0.95, dice
 
 
 def test_a_mixture_draws_its_strategies_in_their_shares(strategies):

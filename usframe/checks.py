@@ -22,7 +22,7 @@ from usframe.schema import (
     prompt_file,
 )
 
-FOLDERS = ("masks", "overlays", "state", "embeddings")
+FOLDERS = ("masks", "overlays", "state", "embeddings", "tensorboard")
 
 
 def impossible(config: Config) -> list[str]:

@@ -41,10 +41,10 @@ def table(cells: Sequence[Cell]) -> str:
 def heading(cells: Sequence[Cell]) -> str:
     """What the numbers are."""
     modes = list(dict.fromkeys(cell["mode"] for cell in cells))
-    patients = {cell["n"] for cell in cells if cell["n"]}
-    number = f"{min(patients)} to {max(patients)}" if len(patients) > 1 else f"{max(patients, default=0)}"
+    cases = {cell["n"] for cell in cells if cell["n"]}
+    number = f"{min(cases)} to {max(cases)}" if len(cases) > 1 else f"{max(cases, default=0)}"
     where = "; ".join(f"{mode}: {SLICES[mode]}" for mode in modes)
-    return f"Dice, mean [95 % interval] of n = {number} patients, objects averaged ({where})"
+    return f"Dice, mean [95 % interval] of n = {number} cases, objects averaged ({where})"
 
 
 def plot(path: Path, cells: Sequence[Cell]) -> None:

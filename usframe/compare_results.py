@@ -23,7 +23,7 @@ CLEAN, NOISED = "clean", "noised"
 JUDGED = {"slice": "all", "propagate": "unprompted"}  # mode -> the slices that the table and the tests are about
 DRAWN = re.compile(r"(.+) \(noised \d+\)")
 CELL_COLUMNS = ("mode", "condition", "prompt", "network", "oracle", "object", "slices", "score")
-STATISTICS = ("mean", "sd", "median", "ci95_low", "ci95_high", "n", "n_undefined")
+STATISTICS = ("mean", "sd", "median", "ci95_low", "ci95_high", "n", "n_groups", "n_undefined")
 TEST_COLUMNS = (
     "mode",
     "condition",

@@ -79,6 +79,7 @@ def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
             asdict(config.train.losses),
             config.train.recipe,
             Embeddings(backbone, out / EMBEDDINGS) if config.train.cache else None,
+            config.train.corrections,
         ),
         backbone,
         make_clips(config, [known[name] for name in split.train], read, strategies, plugins),

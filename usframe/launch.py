@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from usframe.checkpoints import resolve_device, resolve_precision, sha256
 from usframe.checks import FOLDERS
 from usframe.errors import RequestError
 from usframe.overrides import escaped
-from usframe.schema import Common, Config, Networked
+from usframe.schema import Common, Config, Finetune, Networked, Pretrain
 from usframe.types import Backbone
 
 PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
@@ -62,7 +63,18 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
     set_seed(config.seed)
     mixed = precision if training and precision != "fp32" else "no"
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=device == "cpu", mixed_precision=mixed, kwargs_handlers=[unused])
+    tracker = config.train.tracker if isinstance(config, Pretrain | Finetune) else "none"
+    if tracker != "none" and find_spec(tracker) is None:
+        raise RequestError(
+            f"train.tracker={tracker} is not installed: pip install {tracker}, or train.tracker=none"
+        )
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=mixed,
+        kwargs_handlers=[unused],
+        log_with=None if tracker == "none" else tracker,
+        project_dir=config.out,
+    )
 
 
 def prepare_output(config: Config, accelerator: Accelerator, *, resume: bool = False) -> Path:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from usframe.clips import Sample
-from usframe.decoding import is_ambiguous
+from usframe.decoding import best_candidates, is_ambiguous
 from usframe.geometry import to_model, to_network
 from usframe.losses import mask_losses
 from usframe.parameters import encoder_is_frozen
 from usframe.propagate import Track, make_tracks, walk
-from usframe.types import Backbone, Decoded, Features
+from usframe.types import Backbone, Decoded, Features, Prompt
 
 Part: TypeAlias = tuple[Decoded, torch.Tensor]
 Encoder: TypeAlias = Callable[[Sequence[Sample]], Features]
@@ -27,7 +29,8 @@ class Objective(torch.nn.Module):
 
     ``recipe``: ``slice`` decodes every prompt on its own slice, ``clip`` tracks the objects from the prompts their
     sample begins with, forward and backward with memory, and ``both`` does both on the same encodings. ``encode``
-    gives the features of all slices of samples, one after the other; by default the backbone's own.
+    gives the features of all slices of samples, one after the other; by default the backbone's own. After each prompt
+    come ``corrections`` clicks on what was wrong, on its own slice.
     """
 
     def __init__(
@@ -36,10 +39,11 @@ class Objective(torch.nn.Module):
         weights: Mapping[str, float],
         recipe: str = "slice",
         encode: Encoder | None = None,
+        corrections: int = 0,
     ) -> None:
         super().__init__()
         self.network = backbone.module
-        self.verbs, self.weights, self.recipe = backbone, weights, recipe
+        self.verbs, self.weights, self.recipe, self.corrections = backbone, weights, recipe, corrections
         self.encode: Encoder = encode or (lambda samples: encode_samples(backbone, samples))
 
     def forward(self, samples: Sequence[Sample]) -> tuple[dict[str, torch.Tensor], int]:
@@ -50,7 +54,7 @@ class Objective(torch.nn.Module):
         features = self.encode(samples)
         parts: list[Part] = []
         if self.recipe != "clip":
-            parts += decode_samples(self.verbs, features, samples)
+            parts += decode_samples(self.verbs, features, samples, self.corrections)
         if self.recipe != "slice":
             parts += track_samples(self.verbs, features, samples)
         losses = [(len(target), mask_losses(decoded, target, self.weights)) for decoded, target in parts]
@@ -65,8 +69,13 @@ def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
         return backbone.encode(torch.from_numpy(images))
 
 
-def decode_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:
-    """Decoded prompts and masks (N, S/2, S/2), ambiguous prompts (three candidates) apart from the others."""
+def decode_samples(
+    backbone: Backbone, features: Features, samples: Sequence[Sample], corrections: int = 0
+) -> list[Part]:
+    """Decoded prompts and masks (N, S/2, S/2), ambiguous prompts (three candidates) apart from the others.
+
+    Each is then decoded ``corrections`` more times, every time with one more click on what was wrong.
+    """
     every = [
         (
             to_model(prompt, sample.images.shape[1:], backbone.image_size),
@@ -82,7 +91,38 @@ def decode_samples(backbone: Backbone, features: Features, samples: Sequence[Sam
         if chosen:
             prompts, index, targets = zip(*chosen, strict=True)
             parts.append((backbone.decode(features, prompts, index, multimask=multimask), torch.stack(targets)))
+            for _ in range(corrections):
+                prompts = correct(prompts, *parts[-1], backbone.image_size)
+                parts.append((backbone.decode(features, prompts, index), torch.stack(targets)))
     return parts
+
+
+def correct(prompts: Sequence[Prompt], decoded: Decoded, targets: torch.Tensor, size: int) -> tuple[Prompt, ...]:
+    """The prompts with one more click each: positive where most is missing, negative where most is too much.
+
+    It lies deepest inside the error; a prompt whose answer is right stays as it is. ``size``: S of the network.
+    """
+    logits = F.interpolate(best_candidates(decoded).logits.detach(), size=targets.shape[-2:], mode="bilinear")[:, 0]
+    answers, wanted = (part.cpu().numpy() for part in (logits > 0, targets > 0.5))
+    return tuple(
+        _click(prompt, wanted[n] & ~answers[n], answers[n] & ~wanted[n], size) for n, prompt in enumerate(prompts)
+    )
+
+
+def _click(prompt: Prompt, missing: NDArray[np.bool_], extra: NDArray[np.bool_], size: int) -> Prompt:
+    depths = [
+        cv2.distanceTransform(np.pad(error, 1).astype(np.uint8), cv2.DIST_L2, 5) for error in (missing, extra)
+    ]
+    label = int(depths[0].max() >= depths[1].max())
+    depth = depths[1 - label]
+    if not depth.any():
+        return prompt
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    point = np.asarray((np.array([[column, row]]) - 0.5) * size / len(missing) - 0.5, np.float32)
+    points, labels = point, np.array([label])
+    if prompt.points is not None and prompt.point_labels is not None:
+        points, labels = np.concatenate([prompt.points, point]), np.append(prompt.point_labels, label)
+    return replace(prompt, points=points, point_labels=labels)
 
 
 def track_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:

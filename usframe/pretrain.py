@@ -63,7 +63,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
         return mean_dice({**score, "object": 0} for score in found)
 
     progress = fit(
-        Objective(backbone, asdict(config.train.losses), config.train.recipe),
+        Objective(backbone, asdict(config.train.losses), config.train.recipe, corrections=config.train.corrections),
         backbone,
         clips,
         config.train,

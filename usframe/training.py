@@ -53,6 +53,8 @@ def fit(
     )
     objective, optimizer = accelerator.prepare(objective, optimizer)
     average = AveragedModel(backbone.module, avg_fn=moving_average(settings.ema)) if settings.ema else None
+    if settings.tracker != "none":
+        accelerator.init_trackers("usframe" if settings.tracker == "wandb" else settings.tracker)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, schedule, *([average] if average else []))
     load_state(accelerator, out)
@@ -188,6 +190,7 @@ def _validate(
     terms = {name: sum(step[name] for step in losses) / len(losses) for name in losses[0]}
     line = {"step": progress.step, "seconds": seconds, **terms, **named, "mean dice": mean}
     progress.curve.append({name: round(value, 5) for name, value in line.items()})
+    accelerator.log({name: value for name, value in progress.curve[-1].items() if name != "step"}, progress.step)
     if accelerator.is_main_process:
         for name in ("last", "best") if better else ("last",):
             save_weights(backbone, out, f"checkpoint_{name}")

@@ -35,6 +35,7 @@ class Train:
     accumulate: int = option(1, least=1)
     objects_per_image: int = option(3, least=1)
     prompts_per_object: int = option(1, least=1)
+    corrections: int = option(0, least=0)
     learning_rate: float = option(1e-3, least=0)
     encoder_learning_rate: float | None = option(None, least=0)
     layer_decay: float = option(1.0, least=0, most=1)
@@ -47,6 +48,7 @@ class Train:
     save_every: int = option(100, least=1)
     stop_after: int = option(0, least=0)
     ema: float = option(0.0, least=0, most=1)
+    tracker: str = option("tensorboard", choices=("none", "tensorboard", "wandb"))
     losses: Losses = option(Losses)
 
 
