@@ -29,8 +29,8 @@ class Objective(torch.nn.Module):
 
     ``recipe``: ``slice`` decodes every prompt on its own slice, ``clip`` tracks the objects from the prompts their
     sample begins with, forward and backward with memory, and ``both`` does both on the same encodings. ``encode``
-    gives the features of all slices of samples, one after the other; by default the backbone's own. After each prompt
-    come ``corrections`` clicks on what was wrong, on its own slice.
+    gives the features of all slices of samples, one after the other; by default the backbone's own. After each
+    prompt come ``corrections`` clicks on what was wrong, on its own slice.
     """
 
     def __init__(
