@@ -45,7 +45,12 @@ def print_gains(gains: Sequence[Mapping[str, Any]], out: Path, *, best_step: int
     """The table for the terminal."""
     lines = [["prompt", "object", "before", "after", "gain"]]
     lines += [
-        [row["prompt"], row["object"], *(f"{row[key]:.3f}" for key in ("before", "after")), f"{round(row['gain'], 3) + 0:+.3f}"]
+        [
+            row["prompt"],
+            row["object"],
+            *(f"{row[key]:.3f}" for key in ("before", "after")),
+            f"{round(row['gain'], 3) + 0:+.3f}",
+        ]
         for row in gains
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
