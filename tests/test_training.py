@@ -90,12 +90,12 @@ def usframe_register_augmentations(register):
 """
 
 
-@pytest.mark.parametrize("killed_at", [1, 6, 13])
+@pytest.mark.parametrize("killed_at", [1, 9])
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path, monkeypatch, killed_at):
     """The process dies in the middle of a step; the same command goes on, and every bit is as if it had not."""
     monkeypatch.chdir(tmp_path)
     Path("deadly.py").write_text(DEADLY)
-    more = ["train.steps=7", "train.save_every=2", "train.validate_every=3", "train.ema=0.9", "plugins=[deadly.py]"]
+    more = ["train.steps=5", "train.save_every=2", "train.validate_every=3", "train.ema=0.9", "plugins=[deadly.py]"]
 
     def train(out):
         words = ["run", "pretrain_demo", "-o", out, "--device", "cpu", *TINY, *more, "augment={deadly: 1.0}"]
