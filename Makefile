@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_CONSTRAINT := constraints.txt
 export SAM2_BUILD_CUDA := 0
 
-.PHONY: install demo test lint types tests docs wheel clean
+.PHONY: install demo test lint types tests docs wheel checkpoint clean
 
 install: .venv/installed
 
@@ -33,6 +33,12 @@ docs: install
 
 wheel: install
 	$(BIN)/python -m build --wheel --quiet --no-isolation
+
+# The bundled demo checkpoint from nothing, about two hours on two cores; killed, the same command goes on.
+checkpoint: install
+	$(BIN)/usframe run pretrain_demo -o pretrained/slices
+	$(BIN)/usframe run pretrain_demo_memory -o pretrained/clips --checkpoint pretrained/slices/checkpoint_last.pt
+	$(BIN)/usframe run pretrain_demo_detail -o pretrained/detail --checkpoint pretrained/clips/checkpoint_last.pt
 
 clean:
 	rm -rf .venv build dist site usframe_demo

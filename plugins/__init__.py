@@ -40,6 +40,7 @@ def usframe_register_augmentations(register: Register) -> None:
 @hookimpl
 def usframe_register_backbones(register: Register) -> None:
     register("demo", "usframe_plugins.backbones.sam2_family:demo")
+    register("demo-128", "usframe_plugins.backbones.sam2_family:demo_128")
     register("medsam2", "usframe_plugins.backbones.sam2_family:medsam2")
     for size in ("tiny", "small", "base+", "large"):
         attribute = size.replace("+", "_plus")

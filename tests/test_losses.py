@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -61,3 +64,36 @@ def test_weights_scale_their_terms():
     assert float(two["focal"]) == pytest.approx(2 * float(one["focal"]))
     assert float(two["dice"]) == 0
     assert float(two["total"]) == pytest.approx(float(two["focal"] + two["iou"] + two["presence"]))
+
+
+@pytest.mark.parametrize("candidates", [1, 3])
+def test_the_terms_are_those_sam2_is_trained_with(monkeypatch, candidates):
+    """``training.loss_fns`` of the sam2 distribution; its trainer, needed for one name, is not installed."""
+    monkeypatch.setitem(sys.modules, "training.trainer", SimpleNamespace(CORE_LOSS_KEY="core_loss"))
+    loss_fns = pytest.importorskip("training.loss_fns", reason="this sam2 comes without its training code")
+    reference = loss_fns.MultiStepMultiMasksAndIous(
+        {"loss_mask": 20, "loss_dice": 1, "loss_iou": 1, "loss_class": 1},
+        supervise_all_iou=True,
+        iou_use_l1_loss=True,
+        pred_obj_scores=True,
+    )
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, candidates, 16, 16, generator=random) * 3
+    iou, presence = torch.rand(5, candidates, generator=random), torch.randn(5, generator=random)
+    target = (torch.rand(5, 16, 16, generator=random) > 0.7).float()
+    target[3] = 0
+    found = mask_losses(Decoded(logits, iou, presence), target)
+    outputs = {
+        "multistep_pred_multimasks_high_res": [logits],
+        "multistep_pred_ious": [iou],
+        "multistep_object_score_logits": [presence[:, None]],
+    }
+    wanted = reference([outputs], target[None])
+    for ours, theirs, weight in (
+        ("focal", "loss_mask", 20),
+        ("dice", "loss_dice", 1),
+        ("iou", "loss_iou", 1),
+        ("presence", "loss_class", 1),
+        ("total", "core_loss", 1),
+    ):
+        assert float(found[ours]) == pytest.approx(weight * float(wanted[theirs]), rel=1e-5), ours

@@ -3,12 +3,15 @@
 A backbone that can be trained in part says which part a parameter belongs to, and how deep in the encoder it
 is: ``part_of(name)`` gives ``encoder``, ``memory`` or ``decoder``, ``depth_of(name)`` 0 (input) to 1 (output).
 Layer-wise decay of the learning rate: Howard & Ruder, ULMFiT, 2018; in vision transformers, Bao et al., BEiT, 2022.
+Muon: Jordan et al., 2024, with the step size of Liu et al., "Muon is scalable for LLM training", 2025.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+
+import torch
 
 from usframe.errors import RequestError
 from usframe.lora import add_adapters, is_adapter
@@ -55,17 +58,31 @@ def encoder_is_frozen(backbone: Backbone) -> bool:
     )
 
 
-def parameter_groups(backbone: Backbone, settings: Train) -> list[dict[str, Any]]:
-    """The trained parameters in groups of one learning rate, for an optimizer.
+def make_optimizers(backbone: Backbone, settings: Train) -> list[torch.optim.Optimizer]:
+    """AdamW for the trained parameters; where ``optimizer`` is ``muon``, Muon for the weights of linear layers.
 
     The encoder has ``encoder_learning_rate`` (that of the others where it is null), times ``layer_decay`` to the
     power of how many of twelve layers a parameter lies below the encoder's output.
     """
-    groups: dict[float, list[Any]] = {}
+    linear = {
+        f"{name}.weight"
+        for name, module in backbone.module.named_modules()
+        if settings.optimizer == "muon" and isinstance(module, torch.nn.Linear)
+    }
+    groups: dict[bool, dict[float, list[Any]]] = {False: {}, True: {}}
     for name, parameter in backbone.module.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(_rate(backbone, name, settings), []).append(parameter)
-    return [{"params": members, "lr": rate} for rate, members in groups.items()]
+            groups[name in linear].setdefault(_rate(backbone, name, settings), []).append(parameter)
+    others, matrices = (
+        [{"params": members, "lr": rate} for rate, members in groups[which].items()] for which in (False, True)
+    )
+    optimizers: list[torch.optim.Optimizer] = []
+    if others:
+        optimizers.append(torch.optim.AdamW(others, weight_decay=settings.weight_decay))
+    if matrices:
+        decay = settings.weight_decay
+        optimizers.append(torch.optim.Muon(matrices, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    return optimizers
 
 
 def count_parameters(backbone: Backbone) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from usframe.clips import Sample
 from usframe.errors import TrainingError
 from usframe.files import write_csv
-from usframe.parameters import parameter_groups
+from usframe.parameters import make_optimizers
 from usframe.resume import Progress, load_state, save_state
 from usframe.schema import Train
 from usframe.types import Backbone
@@ -47,16 +48,15 @@ def fit(
     gone on from, bit for bit on a CPU. Raises `TrainingError` for a loss that is no number and for memory that does
     not suffice; the last state stays.
     """
-    optimizer = torch.optim.AdamW(parameter_groups(backbone, settings), weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(step, steps=settings.steps, warmup=settings.warmup_steps)
-    )
-    objective, optimizer = accelerator.prepare(objective, optimizer)
+    optimizers = make_optimizers(backbone, settings)
+    share = partial(learning_rate, steps=settings.steps, warmup=settings.warmup_steps)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, share) for optimizer in optimizers]
+    objective, *optimizers = accelerator.prepare(objective, *optimizers)
     average = AveragedModel(backbone.module, avg_fn=moving_average(settings.ema)) if settings.ema else None
     if settings.tracker != "none":
         accelerator.init_trackers("usframe" if settings.tracker == "wandb" else settings.tracker)
     progress = Progress()
-    accelerator.register_for_checkpointing(progress, schedule, *([average] if average else []))
+    accelerator.register_for_checkpointing(progress, *schedules, *([average] if average else []))
     load_state(accelerator, out)
     loader = _load(samples, settings, accelerator, progress.step)
     bar = tqdm(
@@ -70,7 +70,7 @@ def fit(
         backbone.module.train()
         batches = [next(loader) for _ in range(settings.accumulate)]
         try:
-            terms = _step(objective, optimizer, batches, settings, accelerator, progress.step + 1)
+            terms = _step(objective, optimizers, batches, settings, accelerator, progress.step + 1)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"out of memory at step {progress.step + 1} on {_where(batches)}; take {_advice(settings)}. "
@@ -79,7 +79,8 @@ def fit(
         progress.losses.append(terms)
         if average:
             average.update_parameters(backbone.module)
-        schedule.step()
+        for schedule in schedules:
+            schedule.step()
         bar.update()
         progress.step += 1
         progress.seconds = time.monotonic() - started
@@ -122,7 +123,7 @@ def _load(samples: Dataset[Sample], settings: Train, accelerator: Accelerator, d
 
 def _step(
     objective: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     batches: Sequence[list[Sample]],
     settings: Train,
     accelerator: Accelerator,
@@ -130,25 +131,28 @@ def _step(
 ) -> dict[str, float]:
     """One optimizer step; the loss is the mean over the decoded masks of all its batches and processes."""
     terms: dict[str, torch.Tensor] = {}
+    masks = 0
     for n, batch in enumerate(batches, start=1):
         with nullcontext() if n == len(batches) else accelerator.no_sync(objective):
             sums, count = objective(batch)
-            everyone = accelerator.reduce(torch.tensor(float(count), device=accelerator.device), "sum")
-            share = accelerator.num_processes / everyone / len(batches)
-            accelerator.backward(sums["total"] * share)
+            accelerator.backward(sums["total"])
+        masks += count
         for name, value in sums.items():
-            terms[name] = terms.get(name, 0) + value.detach() * share
-    values = torch.stack([accelerator.reduce(value, "mean") for value in terms.values()]).tolist()
+            terms[name] = terms.get(name, 0) + value.detach()
+    share = accelerator.reduce(torch.tensor(float(masks), device=accelerator.device), "mean").reciprocal()
+    values = torch.stack([accelerator.reduce(value, "mean") * share for value in terms.values()]).tolist()
     means = dict(zip(terms, values, strict=True))
     if not math.isfinite(means["total"]):
         raise TrainingError(
             f"the loss is {means['total']} at step {number} on {_where(batches)}; look at these images and labels, "
             "or lower train.learning_rate. What was trained so far is kept"
         )
+    torch._foreach_mul_([p.grad for p in objective.parameters() if p.grad is not None], share)
     if settings.gradient_clip:
         accelerator.clip_grad_norm_(objective.parameters(), settings.gradient_clip)
-    optimizer.step()
-    optimizer.zero_grad()
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
     return means
 
 

@@ -59,8 +59,9 @@ demo = Architecture(
     "usframe_plugins.backbones:demo.yaml",
     256,
     "demo.safetensors",
-    "`usframe run pretrain_demo`, which trains it",
+    "`make checkpoint`, which trains it",
 )
+demo_128 = replace(demo, image_size=128)
 sam21_tiny = _sam21("t", "tiny")
 sam21_small = _sam21("s", "small")
 sam21_base_plus = _sam21("b+", "base_plus")

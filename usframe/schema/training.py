@@ -21,10 +21,10 @@ class Losses:
 class Train:
     """How a network is trained; ``warmup_steps``, ``validate_every`` and ``save_every`` count optimizer steps.
 
-    ``recipe``: what is learned from a clip, see `usframe.objectives.Objective`. ``parameters``, ``layer_decay`` and
-    ``encoder_learning_rate``: see `usframe.parameters`. ``accumulate``: batches per step. ``stop_after``:
-    validations without a better one that end the training, 0 is never. ``ema``: how much of the moving average each
-    step keeps.
+    ``recipe``: what is learned from a clip, see `usframe.objectives.Objective`. ``parameters``, ``optimizer``,
+    ``layer_decay`` and ``encoder_learning_rate``: see `usframe.parameters`. ``accumulate``: batches per step.
+    ``stop_after``: validations without a better one that end the training, 0 is never. ``ema``: how much of the
+    moving average each step keeps.
     """
 
     recipe: str = option("slice", choices=("slice", "clip", "both"))
@@ -36,6 +36,7 @@ class Train:
     objects_per_image: int = option(3, least=1)
     prompts_per_object: int = option(1, least=1)
     corrections: int = option(0, least=0)
+    optimizer: str = option("adamw", choices=("adamw", "muon"))
     learning_rate: float = option(1e-3, least=0)
     encoder_learning_rate: float | None = option(None, least=0)
     layer_decay: float = option(1.0, least=0, most=1)

@@ -24,7 +24,7 @@ from usframe.simulation.texture import draw_texture
 
 def head(rng: Rng, probe: Probe) -> Scene:
     """One head, lying in fluid or against the wall of the uterus."""
-    area = log_uniform(rng, 0.04, 0.4) * probe.area
+    area = log_uniform(rng, 0.04, 0.45) * probe.area
     radius = float(np.sqrt(area / np.pi))
     edge = min(0.4, 0.6 * radius)
     x, y = probe.locate(rng.uniform(0.3, 0.7), rng.uniform(0.35, 0.65))
@@ -84,7 +84,8 @@ def _head(rng: Rng, skull: Blob) -> list[Organ]:
         gaps=draw_texture(rng, "grain", rng.uniform(0.1, 0.8), rng.uniform(0.03, 0.15)),
         attenuation=rng.uniform(0, 120),
     )
-    lumps = draw_texture(rng, "honeycomb", -rng.uniform(1, 6), small * rng.uniform(0.06, 0.14), stretch=1.4)
+    contrast, size = rng.choice([-1, 1], p=[0.7, 0.3]) * log_uniform(rng, 1, 14), rng.uniform(0.06, 0.25)
+    lumps = draw_texture(rng, "honeycomb", contrast, small * size, stretch=rng.uniform(1, 2))
     brain = (lumps, *draw_textures(rng, 3, 5))
     level = rng.uniform(-14, 0)
     organs = [Organ(skull, "head", level, brain, bone, rng.uniform(-5, 5), soft=0.01)]
@@ -93,7 +94,7 @@ def _head(rng: Rng, skull: Blob) -> list[Organ]:
         rim = Rim(decibel(rng.uniform(-6, 10)), small * 0.02, focus=1.0, floor=0.15, gaps=bone.gaps)
         organs.append(Organ(midline, None, level + 6, rim=rim, keep=0.5, part=True))
     for side in (-1, 1):
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             organs.append(_ventricle(rng, skull, side, level))
     return organs
 
@@ -104,8 +105,8 @@ def _ventricle(rng: Rng, skull: Blob, side: int, level: float) -> Organ:
     u, v = skull.a * rng.uniform(-0.4, 0.4), side * skull.b * rng.uniform(0.3, 0.5)
     x = skull.x.base + u * np.cos(turn) - v * np.sin(turn)
     y = skull.y.base + u * np.sin(turn) + v * np.cos(turn)
-    area = skull.a * skull.b * rng.uniform(0.05, 0.25)
+    area = skull.a * skull.b * rng.uniform(0.05, 0.5)
     cleft = draw_blob(rng, (x, y), area, aspect=rng.uniform(1.5, 3), turn=turn, lobes=0.08, drift=0.1)
     cleft = replace(cleft, x=replace(skull.x, base=x), y=replace(skull.y, base=y), turn=Drift(turn))
-    depth = -rng.uniform(4, 16) if rng.random() < 0.7 else rng.uniform(3, 9)
+    depth = -rng.uniform(4, 16) if rng.random() < 0.6 else rng.uniform(3, 14)
     return Organ(cleft, None, level + depth, rim=draw_rim(rng, -12, 2), part=True, soft=0.015)

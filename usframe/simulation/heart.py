@@ -18,8 +18,8 @@ class _Frame:
     """The long axis: `point(u, v)` is u from the mitral ring towards the apex and v to the right of it."""
 
     def __init__(self, rng: Rng) -> None:
-        self.length = rng.uniform(0.38, 0.62)
-        self.width = self.length * rng.uniform(0.16, 0.28)
+        self.length = rng.uniform(0.36, 0.7)
+        self.width = self.length * rng.uniform(0.16, 0.36)
         self.turn = rng.normal(0, 0.12)
         top = rng.uniform(0.07, 0.2)
         self.x = rng.normal(0, 0.04) - 0.4 * (top + self.length) * np.sin(self.turn)
@@ -45,7 +45,7 @@ def heart(rng: Rng, probe: Probe) -> Scene:
     above = replace(below, turn=Drift(below.turn.base + np.pi))
     centre = frame.length * rng.uniform(0.36, 0.48)
     lumen = frame.chamber(rng, centre, 0.0, frame.length - centre, frame.width)
-    wall = rng.uniform(0.03, 0.085)
+    wall = rng.uniform(0.03, 0.11)
     outer = replace(lumen, a=lumen.a + wall * rng.uniform(0.6, 1.1), b=lumen.b + wall)
     long = frame.length * rng.uniform(0.22, 0.36)
     atrium = frame.chamber(rng, -0.75 * long, 0.0, long, frame.width * rng.uniform(0.7, 1.1), rng.normal(0, 0.15))

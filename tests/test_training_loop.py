@@ -1,0 +1,111 @@
+"""What the loop does when it must stop early, wait for memory, or spread a step over several batches."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from usframe.cli import main
+
+TINY = [
+    "simulate.shape=[1, 64, 64]",
+    "simulate.scene=mass",
+    "train.steps=4",
+    "train.batch_size=2",
+    "train.validate_every=1",
+    "train.validation_images=2",
+    "train.workers=0",
+]
+HUNGRY = """
+import torch
+from usframe import hookimpl
+from usframe_plugins.backbones.sam2_family import demo_128
+
+calls = 0
+
+def hungry(*, checkpoint, device, precision):
+    backbone = demo_128(checkpoint=checkpoint, device=device, precision=precision)
+    encode = backbone.encode
+
+    def once(images):
+        global calls
+        calls += torch.is_grad_enabled()
+        if calls == 3:
+            raise torch.OutOfMemoryError("no memory left")
+        return encode(images)
+
+    backbone.encode = once
+    return backbone
+
+@hookimpl
+def usframe_register_backbones(register):
+    register("hungry", hungry)
+"""
+
+
+def pretrain(out: Path, *more: str) -> Result:
+    return CliRunner().invoke(main, ["run", "pretrain_demo", "-o", str(out), "--device", "cpu", *TINY, *more])
+
+
+def steps(out: Path) -> list[int]:
+    with (out / "curve.csv").open(newline="") as file:
+        return [int(row["step"]) for row in csv.DictReader(file)]
+
+
+def test_two_batches_per_step_train_like_one_of_both(tmp_path: Path) -> None:
+    more = ["train.optimizer=adamw", "train.steps=2"]
+    assert pretrain(tmp_path / "one", *more, "train.batch_size=4").exit_code == 0
+    assert pretrain(tmp_path / "two", *more, "train.accumulate=2").exit_code == 0
+    one, two = (torch.load(tmp_path / out / "checkpoint_last.pt")["model"] for out in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=1e-4, rtol=1e-3)
+
+
+def test_a_training_that_gets_no_better_stops(tmp_path: Path) -> None:
+    still = ["train.learning_rate=0", "train.weight_decay=0", "train.steps=9", "train.stop_after=2"]
+    assert pretrain(tmp_path / "out", *still).exit_code == 0
+    assert steps(tmp_path / "out") == [1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_names_step_and_data_and_keeps_the_state(tmp_path: Path) -> None:
+    wild = ["train.learning_rate=1e30", "train.gradient_clip=0", "train.warmup_steps=0"]
+    failed = pretrain(tmp_path / "out", *wild)
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines()[-1].startswith("Error: the loss is nan at step 2 on simulated clip 10")
+    assert "lower train.learning_rate" in failed.stderr
+    assert (tmp_path / "out" / "state").is_dir()
+    assert steps(tmp_path / "out") == [1]
+
+
+def test_out_of_memory_says_what_takes_less_and_keeps_the_state(tmp_path: Path) -> None:
+    """The third of four steps does not fit; the same command goes on from the second."""
+    (tmp_path / "hungry.py").write_text(HUNGRY)
+    with_plugin = [f"plugins=[{tmp_path / 'hungry.py'}]", "backbone=hungry"]
+    failed = pretrain(tmp_path / "out", *with_plugin)
+    assert failed.exit_code == 1
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("Error: out of memory at step 3 on simulated clip 100000004; simulated clip 100000005;")
+    assert "train.batch_size=1 train.accumulate=2, or train.checkpointing=true, or train.parameters=decoder" in last
+    assert steps(tmp_path / "out") == [1, 2]
+    assert pretrain(tmp_path / "out", *with_plugin).exit_code == 0
+    assert steps(tmp_path / "out") == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_both_optimizers_change_every_part_of_the_network(tmp_path: Path, optimizer: str) -> None:
+    done = pretrain(tmp_path / "out", f"train.optimizer={optimizer}", "train.steps=2", "train.validate_every=2")
+    assert done.exit_code == 0, done.output
+    start = pretrain(tmp_path / "start", "train.learning_rate=0", "train.weight_decay=0", "train.steps=1")
+    assert start.exit_code == 0
+    after, before = (torch.load(tmp_path / out / "checkpoint_last.pt")["model"] for out in ("out", "start"))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {
+        "image_encoder.trunk.patch_embed.proj.weight",
+        "image_encoder.trunk.blocks.0.attn.qkv.weight",
+        "sam_mask_decoder.transformer.layers.0.mlp.layers.0.weight",
+        "sam_mask_decoder.mask_tokens.weight",
+    } <= moved
