@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests that run side by side share the cores
 
@@ -12,6 +13,9 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 import pytest
+
+# A job in the background ignores SIGINT, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class DataSet(NamedTuple):

@@ -150,7 +150,7 @@ class Canvas:
     def _outline(self, rim: Rim, distance: Array, window: tuple[slice, slice]) -> None:
         right, down = gradient(np.asarray(cv2.GaussianBlur(distance, (0, 0), 1.0), np.float32), self.step)
         cosine = np.abs(right * self.probe.aim_x[window] + down * self.probe.aim_y[window])
-        cosine = np.minimum(cosine / np.maximum(cv2.magnitude(right, down), np.float32(0.2)), 1)
+        cosine = np.minimum(cosine / np.maximum(np.hypot(right, down), np.float32(0.2)), 1)
         bright = np.exp(-(((distance - np.float32(rim.offset)) / np.float32(rim.width)) ** 2))
         self.loss[window] += np.float32(rim.attenuation) * bright
         bright *= np.float32(rim.floor) + np.float32(1 - rim.floor) * np.asarray(cv2.pow(cosine, rim.focus))

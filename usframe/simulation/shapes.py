@@ -115,12 +115,12 @@ class Blob:
         v = v / np.float32(self.b)
         radius = self._radius(u, v, z)
         if self.power == 2:
-            rho = cv2.magnitude(u, v)
+            rho = np.hypot(u, v)
         else:
             p = self.power
             rho = cv2.pow(_power(u, p) + _power(v, p), 1 / p)
         level = np.asarray(rho / radius - 1, np.float32)
-        steep = cv2.magnitude(*gradient(level, step))
+        steep = np.hypot(*gradient(level, step))
         return np.asarray(level / np.maximum(steep, 0.4 / max(self.a, self.b)), np.float32)
 
     def _radius(self, u: Array, v: Array, z: float) -> Array:
