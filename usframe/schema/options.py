@@ -57,3 +57,14 @@ class Networked(Common):
     device: str = option("auto")
     precision: str = option("auto", choices=("auto", "fp32", "bf16", "fp16"))
     noise: Noise = option(Noise)
+
+
+@dataclass
+class Paired:
+    """Keys of every task that reads volumes and their labels."""
+
+    volumes: str = option("")
+    label_suffix: str = option("")
+    layout: str = option("auto", choices=LAYOUTS)
+    label_layout: str | None = option(None, choices=LAYOUTS)
+    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from usframe.schema.options import LAYOUTS, Common, Networked, Noise, option
+from usframe.schema.options import LAYOUTS, Common, Networked, Noise, Paired, option
 
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 PROMPT_FILES = (".csv", ".json")
@@ -41,7 +41,7 @@ class Metrics:
 
 
 @dataclass
-class Predict(Networked):
+class Predict(Paired, Networked):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
@@ -51,12 +51,7 @@ class Predict(Networked):
     """
 
     task: str = option("predict", choices=("predict",))
-    volumes: str = option("")
     labels: str | None = option(None)
-    label_suffix: str = option("")
-    layout: str = option("auto", choices=LAYOUTS)
-    label_layout: str | None = option(None, choices=LAYOUTS)
-    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
     cases: list[str] = option([])
     prompts: list[str] = option(["box+point"])
     components: str = option("largest", choices=("largest", "all", "merged"))

@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass
 
-from usframe.schema.options import LAYOUTS, Common, Networked, option
+from usframe.schema.options import Common, Networked, Paired, option
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Pretrain(Networked):
 
 
 @dataclass
-class Finetune(Networked):
+class Finetune(Paired, Networked):
     """Train a backbone on volumes with labels. ``prompt`` and ``augment`` as in `Pretrain`, others as in `Predict`.
 
     ``splits``: a file as `usframe prepare` writes it, of which ``fold`` is taken; without one the share ``val`` of
@@ -113,12 +113,7 @@ class Finetune(Networked):
     """
 
     task: str = option("finetune", choices=("finetune",))
-    volumes: str = option("")
     labels: str = option("")
-    label_suffix: str = option("")
-    layout: str = option("auto", choices=LAYOUTS)
-    label_layout: str | None = option(None, choices=LAYOUTS)
-    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
     group: str | None = option(None)
     splits: str | None = option(None)
     fold: int = option(0, least=0)
@@ -129,16 +124,11 @@ class Finetune(Networked):
 
 
 @dataclass
-class Preview(Common):
+class Preview(Paired, Common):
     """Draw what augmentations do to one clip; ``names``: only some of them. The seed chooses case and draws."""
 
     task: str = option("preview", choices=("preview",))
-    volumes: str = option("")
     labels: str = option("")
-    label_suffix: str = option("")
-    layout: str = option("auto", choices=LAYOUTS)
-    label_layout: str | None = option(None, choices=LAYOUTS)
-    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
     names: list[str] = option([])
     draws: int = option(4, least=1, most=16)
     clip_length: int = option(3, least=1)
