@@ -13,7 +13,7 @@ from accelerate import Accelerator
 
 from usframe.augmentation import Augment
 from usframe.cases import pair_cases
-from usframe.checkpoints import load_backbone, load_weights
+from usframe.checkpoints import load_weights
 from usframe.clips import Clips, Mixture
 from usframe.embeddings import Embeddings
 from usframe.errors import RequestError
@@ -22,14 +22,14 @@ from usframe.labelled import Known, LabelledClips, Volumes, look_through, spread
 from usframe.launch import describe_run, launch, prepare_output
 from usframe.lora import merge_adapters
 from usframe.objectives import Objective
-from usframe.parameters import count_parameters, encoder_is_frozen, set_up
+from usframe.parameters import count_parameters, encoder_is_frozen
 from usframe.patients import read_patients
 from usframe.plugins import Plugins
 from usframe.prompting import Noise
 from usframe.propagate import check_memory
 from usframe.schema import Finetune
 from usframe.splits import Split, check_leakage, make_splits, read_splits, write_splits
-from usframe.training import fit
+from usframe.training import fit, load_trainable
 from usframe.training_page import print_gains, write_gains, write_training
 from usframe.types import Case, PromptStrategy
 from usframe.validation import Held, Score, mean_dice, score_all
@@ -46,14 +46,7 @@ def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
     started = time.monotonic()
     cases, split = find_split(config, plugins)
     accelerator = launch(config, training=True)
-    backbone = load_backbone(
-        config.backbone,
-        checkpoint=config.checkpoint,
-        device=str(accelerator.device),
-        precision="fp32",
-        plugins=plugins,
-    )
-    set_up(backbone, config.train)
+    backbone = load_trainable(config, accelerator, plugins)
     if config.train.cache and not encoder_is_frozen(backbone):
         raise RequestError(
             f"train.cache={config.train.cache} keeps what the encoder answers, so this must not change; set "

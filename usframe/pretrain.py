@@ -7,17 +7,16 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from usframe.augmentation import Augment
-from usframe.checkpoints import load_backbone
 from usframe.clips import Clips, Mixture, SimulatedClips
 from usframe.files import write_json
 from usframe.launch import describe_run, launch, prepare_output
 from usframe.objectives import Objective
-from usframe.parameters import count_parameters, set_up
+from usframe.parameters import count_parameters
 from usframe.plugins import Plugins
 from usframe.prompting import Noise
 from usframe.schema import Pretrain
 from usframe.simulation import simulate
-from usframe.training import fit
+from usframe.training import fit, load_trainable
 from usframe.validation import Held, mean_dice, score_all
 
 VALIDATION_SEED = 2**31  # nothing trained on is validated on: those seeds begin at a multiple of 10**8
@@ -31,14 +30,7 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
     go on. Returns the exit status.
     """
     accelerator = launch(config, training=True)
-    backbone = load_backbone(
-        config.backbone,
-        checkpoint=config.checkpoint,
-        device=str(accelerator.device),
-        precision="fp32",
-        plugins=plugins,
-    )
-    set_up(backbone, config.train)
+    backbone = load_trainable(config, accelerator, plugins)
     strategies = {name: plugins.prompts.get(name) for name in config.prompt}
     augmentations = {name: (plugins.augmentations.get(name), rate) for name, rate in config.augment.items()}
     clips = Clips(

@@ -19,16 +19,34 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
+from usframe.checkpoints import load_backbone
 from usframe.clips import Sample
 from usframe.errors import TrainingError
 from usframe.files import write_csv
-from usframe.parameters import make_optimizers
+from usframe.parameters import make_optimizers, set_up
+from usframe.plugins import Plugins
 from usframe.resume import Progress, load_state, save_state
-from usframe.schema import Train
+from usframe.schema import Finetune, Pretrain, Train
 from usframe.types import Backbone
 from usframe.weights import averaged, moving_average, save_weights
 
 Score = Callable[[], Mapping[str, float]]
+
+
+def load_trainable(config: Pretrain | Finetune, accelerator: Accelerator, plugins: Plugins) -> Backbone:
+    """The backbone of ``config`` on the device of this process, set up as ``config.train`` says.
+
+    Its weights stay float32 whatever the precision is: Accelerate computes in less where that is safe.
+    """
+    backbone = load_backbone(
+        config.backbone,
+        checkpoint=config.checkpoint,
+        device=str(accelerator.device),
+        precision="fp32",
+        plugins=plugins,
+    )
+    set_up(backbone, config.train)
+    return backbone
 
 
 def fit(
