@@ -38,7 +38,7 @@ wheel: install
 checkpoint: install
 	$(BIN)/usframe run pretrain_demo -o pretrained/slices
 	$(BIN)/usframe run pretrain_demo_memory -o pretrained/clips --checkpoint pretrained/slices/checkpoint_last.pt
-	$(BIN)/usframe run pretrain_demo_detail -o pretrained/detail --checkpoint pretrained/clips/checkpoint_last.pt
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc_per_node 2 -m usframe run pretrain_demo_detail -o pretrained/detail --checkpoint pretrained/clips/checkpoint_last.pt
 
 clean:
 	rm -rf .venv build dist site usframe_demo
