@@ -146,7 +146,7 @@ def test_a_sample_depends_on_its_seed_and_number_alone(strategies):
 
 
 def test_a_sample_has_a_prompt_for_every_object_on_every_slice_that_shows_it(strategies):
-    clips = Clips(SimulatedClips((3, 96, 96)), seed=0, strategy=strategies["box"], objects=2, pairs=0.5)
+    clips = Clips(SimulatedClips((3, 96, 96)), seed=0, strategy=strategies["box"], objects=2, several=0.5)
     for number in range(12):
         sample = clips[number]
         assert sample.masks.shape == (len(sample.images), len(sample.objects), 96, 96)
@@ -217,7 +217,7 @@ def test_one_clip_can_be_learned_by_heart(strategies):
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
     scan = usframe.simulate(3, shape=(2, 64, 64), scene="vessel")
     clip = Clip(scan.image, scan.labels, scan.labels, "", 0)
-    clips = Clips(lambda number: clip, seed=0, strategy=strategies["box"], pairs=0)
+    clips = Clips(lambda number: clip, seed=0, strategy=strategies["box"], several=0)
     objective = Objective(backbone, WEIGHTS, "both")
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     held = [Held("clip", scan.image, scan.labels, mode) for mode in ("slice", "propagate")]

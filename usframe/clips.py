@@ -38,7 +38,7 @@ class Sample:
     """``images``: (T, H, W) float32 in 0-1. ``objects``: their O ids. ``masks``: (T, O, H, W) bool.
 
     ``prompts``: for every object on every slice that shows it (or is asked for it). ``begin``: those of them that
-    tracking starts from, on one slice or two. ``origin`` and ``view``: of its `Clip`.
+    tracking starts from, on one slice or a few. ``origin`` and ``view``: of its `Clip`.
     """
 
     images: NDArray[np.float32]
@@ -95,8 +95,8 @@ class Clips(Dataset[Sample]):
     """Samples from ``source``; sample ``n`` depends on ``seed`` and ``n`` alone, and there is no last one.
 
     Of the objects of a clip those below ``smallest`` pixels on a slice are not shown there, where another object
-    is larger, and ``objects`` at most are kept; each gets ``rounds`` prompts per slice. Tracking begins on two
-    slices at the rate ``pairs``, else on one.
+    is larger, and ``objects`` at most are kept; each gets ``rounds`` prompts per slice. Tracking begins on one
+    slice, or, at the rate ``several``, on two, of long clips on up to a third of the slices.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class Clips(Dataset[Sample]):
         objects: int = 4,
         rounds: int = 1,
         smallest: int = 24,
-        pairs: float = 0.25,
+        several: float = 0.25,
         augment: Augmentation | None = None,
     ) -> None:
         self.source, self.seed, self.strategy, self.noise = source, seed, strategy, noise
         self.objects, self.rounds, self.smallest = objects, rounds, smallest
-        self.pairs, self.augment = pairs, augment
+        self.several, self.augment = several, augment
 
     def __getitem__(self, number: int) -> Sample:
         clip = self.source(number)
@@ -126,7 +126,9 @@ class Clips(Dataset[Sample]):
             for _ in range(self.rounds)
         ]
         frames = sorted({prompt.frame for prompt in drawn[0]})
-        first = chance.choice(frames, min(len(frames), 1 + (chance.random() < self.pairs)), replace=False)
+        several = chance.random() < self.several
+        count = int(chance.integers(2, max(2, len(images) // 3), endpoint=True)) if several else 1
+        first = chance.choice(frames, min(len(frames), count), replace=False)
         begin = [prompt for prompt in drawn[0] if prompt.frame in first]
         prompts = tuple(prompt for each in drawn for prompt in each)
         return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view)

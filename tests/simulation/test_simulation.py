@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -95,6 +96,18 @@ def test_neighbouring_slices_belong_to_one_object(scene: str) -> None:
             planes = scan.labels == label
             dice += [overlap(a, b) for a, b in pairwise(planes) if a.any() and b.any()]
     assert np.mean(dice) > 0.5
+
+
+def labelled_in_the_dark(seed: int, scene: str) -> bool:
+    """Are there labels where the probe does not see, more than a fringe?"""
+    scan = simulate(seed, shape=SMALL, scene=scene)
+    unseen = cv2.dilate(scan.image[0], np.ones((9, 9))) == 0
+    return int(((scan.labels[0] > 0) & unseen).sum()) > 50
+
+
+def test_labels_of_hearts_sometimes_go_on_beyond_the_sector() -> None:
+    assert len({labelled_in_the_dark(seed, "heart") for seed in range(20)}) == 2
+    assert not any(labelled_in_the_dark(seed, "head") for seed in range(20))
 
 
 def test_speckle_of_neighbouring_slices_is_correlated() -> None:

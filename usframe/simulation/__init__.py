@@ -91,21 +91,24 @@ def simulate(
         )
         anatomy = kind.draw(rng, probe)
         slices = [Canvas(anatomy, probe, float(position)) for position in z]
-        labels, names = _name(np.stack([s.labels for s in slices]) * probe.visible, anatomy)
+        labels, names = _name(np.stack([s.labels for s in slices]), probe.visible, anatomy)
         if names:
             break
     return Scan(_picture(rng, slices, probe), labels, spacing, names, chosen)
 
 
-def _name(labels: NDArray[np.uint8], anatomy: Scene) -> tuple[NDArray[np.uint8], dict[int, str]]:
+def _name(
+    labels: NDArray[np.uint8], visible: NDArray[np.bool_], anatomy: Scene
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Drop objects that are hardly visible and number the others from 1."""
     organs = [organ.name for organ in anatomy.organs if organ.name is not None]
-    counts = np.bincount(labels.ravel(), minlength=len(organs) + 1)
+    seen = labels * visible
+    counts = np.bincount(seen.ravel(), minlength=len(organs) + 1)
     smallest = max(SMALLEST * labels[0].size, 12)
     kept = [k for k in range(1, len(organs) + 1) if counts[k] >= smallest]
     renumber = np.zeros(256, np.uint8)
     renumber[kept] = np.arange(1, len(kept) + 1)
-    return renumber[labels], {number: organs[k - 1] for number, k in enumerate(kept, 1)}
+    return renumber[labels if anatomy.beyond else seen], {number: organs[k - 1] for number, k in enumerate(kept, 1)}
 
 
 def _picture(rng: np.random.Generator, slices: list[Canvas], probe: Probe) -> NDArray[np.float32]:

@@ -69,7 +69,10 @@ class Layers:
 
 @dataclass(frozen=True)
 class Scene:
-    """Background and organs, later organs in front of earlier ones; `warp` bends all of them alike."""
+    """Background and organs, later organs in front of earlier ones; `warp` bends all of them alike.
+
+    Labels end where the picture does, or go `beyond` it as those of experts sometimes do.
+    """
 
     warp: tuple[Texture, Texture]
     level: float
@@ -77,6 +80,7 @@ class Scene:
     layers: Sequence[Layers]
     attenuation: float
     organs: Sequence[Organ]
+    beyond: bool = False
 
 
 class Canvas:

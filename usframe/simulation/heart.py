@@ -20,7 +20,7 @@ class _Frame:
     def __init__(self, rng: Rng) -> None:
         self.length = rng.uniform(0.36, 0.7)
         self.width = self.length * rng.uniform(0.16, 0.36)
-        self.turn = rng.normal(0, 0.12)
+        self.turn = rng.normal(0, 0.15)
         top = rng.uniform(0.07, 0.2)
         self.x = rng.normal(0, 0.04) - 0.4 * (top + self.length) * np.sin(self.turn)
         self.y = top + self.length * np.cos(self.turn)
@@ -49,17 +49,19 @@ def heart(rng: Rng, probe: Probe) -> Scene:
     outer = replace(lumen, a=lumen.a + wall * rng.uniform(0.6, 1.1), b=lumen.b + wall)
     long = frame.length * rng.uniform(0.22, 0.36)
     atrium = frame.chamber(rng, -0.75 * long, 0.0, long, frame.width * rng.uniform(0.7, 1.1), rng.normal(0, 0.15))
-    dark, muscle = rng.uniform(-26, -9), rng.uniform(-7, 3)
+    dark, muscle = rng.uniform(-26, -6), rng.uniform(-11, 3)
+    beyond = bool(rng.random() < 0.5)
     blood, fog, soft = _blood(rng), rng.uniform(0, 0.3), rng.uniform(0.008, 0.03)
     lining = draw_rim(rng, -14, 5, width=(0.003, 0.008))
     cuff = draw_rim(rng, -10, 8, width=(0.004, 0.012))
     organs = [
-        *_right_heart(rng, frame, dark, muscle),
+        *_right_heart(rng, frame, dark, muscle, 0.0 if beyond else 0.25),
         *_pericardium(rng, outer),
         Organ(Carved(atrium, [above]), "left atrium", dark + rng.normal(1, 4), blood, cuff, -6.0, soft, fog),
         Organ(Carved(outer, [below]), "myocardium", muscle, draw_textures(rng, 5, 5), None, 4.0, 0.02),
         Organ(Carved(lumen, [below]), "left ventricle", dark, blood, lining, -6.0, soft, fog),
         *_leaflets(rng, frame),
+        *_dropouts(rng, frame, dark),
     ]
     return Scene(
         warp=draw_warp(rng, 0.025),
@@ -68,6 +70,7 @@ def heart(rng: Rng, probe: Probe) -> Scene:
         layers=[draw_layers(rng, 3, rng.uniform(1, 5), rng.uniform(0, 12), first=0.03)],
         attenuation=rng.uniform(-8, 8),
         organs=organs,
+        beyond=beyond,
     )
 
 
@@ -77,8 +80,8 @@ def _blood(rng: Rng) -> Sequence[Texture]:
     return (fog, chords) if rng.random() < 0.5 else (fog,)
 
 
-def _right_heart(rng: Rng, frame: _Frame, dark: float, muscle: float) -> list[Organ]:
-    """Right ventricle and atrium beside the septum, sometimes in view."""
+def _right_heart(rng: Rng, frame: _Frame, dark: float, muscle: float, named: float) -> list[Organ]:
+    """Right ventricle and atrium beside the septum, sometimes in view, labelled at the rate `named`."""
     if rng.random() < 0.2:
         return []
     side = -1 if rng.random() < 0.85 else 1
@@ -89,7 +92,7 @@ def _right_heart(rng: Rng, frame: _Frame, dark: float, muscle: float) -> list[Or
         cavity = frame.chamber(rng, u, off, size, wide, side * -0.15)
         wall = replace(cavity, a=cavity.a + 0.035, b=cavity.b + 0.03)
         organs.append(Organ(wall, None, muscle, draw_textures(rng, 5, 5), soft=0.02))
-        label = name if rng.random() < 0.25 else None
+        label = name if rng.random() < named else None
         rim = draw_rim(rng, -14, 3)
         organs.append(Organ(cavity, label, dark + rng.normal(0, 3), _blood(rng), rim, -6.0, 0.02, 0.1))
     return organs
@@ -115,4 +118,18 @@ def _leaflets(rng: Rng, frame: _Frame) -> list[Organ]:
         level, keep = rng.uniform(-4, 8), rng.uniform(0, 0.7)
         rim = Rim(decibel(rng.uniform(-15, 5)), 0.005, focus=1.0)
         organs.append(Organ(strip, None, level, rim=rim, soft=0.008, keep=keep, part=True))
+    return organs
+
+
+def _dropouts(rng: Rng, frame: _Frame, dark: float) -> list[Organ]:
+    """Stretches of wall that echo no more than blood, mostly of the free wall, and a hazy apex."""
+    organs = []
+    for _ in range(rng.integers(0, 4)):
+        side = 1 if rng.random() < 0.7 else -1
+        u, v = frame.length * rng.uniform(0.1, 1.05), side * frame.width * rng.uniform(0.5, 1.3)
+        x, y = (Drift(place) for place in frame.point(u, v))
+        long, wide = frame.length * rng.uniform(0.12, 0.4), rng.uniform(0.03, 0.1)
+        patch = Blob(x, y, long, wide, Drift(frame.turn - np.pi / 2 + rng.normal(0, 0.3)))
+        keep, level = rng.uniform(0, 0.5), dark + rng.uniform(-2, 8)
+        organs.append(Organ(patch, None, level, soft=rng.uniform(0.04, 0.12), keep=keep, part=True))
     return organs
