@@ -41,7 +41,6 @@ checkpoint: install
 	$(BIN)/usframe run pretrain_demo_memory -o pretrained/clips --checkpoint pretrained/slices/checkpoint_last.pt
 	$(TWO) pretrain_demo_detail -o pretrained/detail --checkpoint pretrained/clips/checkpoint_last.pt
 	$(TWO) pretrain_demo_long -o pretrained/long --checkpoint pretrained/detail/checkpoint_last.pt
-	$(TWO) pretrain_demo_finish -o pretrained/finish --checkpoint pretrained/long/checkpoint_last.pt
 
 clean:
 	rm -rf .venv build dist site usframe_demo
