@@ -33,8 +33,9 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
     backbone = load_trainable(config, accelerator, plugins)
     strategies = {name: plugins.prompts.get(name) for name in config.prompt}
     augmentations = {name: (plugins.augmentations.get(name), rate) for name, rate in config.augment.items()}
+    drawn = config.simulate
     clips = Clips(
-        SimulatedClips(config.simulate.shape, seed=config.seed * 10**8, scene=config.simulate.scene, shortest=2),
+        SimulatedClips(drawn.shape, seed=config.seed * 10**8, scene=drawn.scene, faint=drawn.faint, shortest=2),
         seed=config.seed,
         strategy=Mixture(strategies, config.prompt),
         noise=Noise(config.noise.box, config.noise.point, config.noise.mask),
