@@ -110,6 +110,21 @@ def test_labels_of_hearts_sometimes_go_on_beyond_the_sector() -> None:
     assert not any(labelled_in_the_dark(seed, "head") for seed in range(20))
 
 
+def contrast(scan: Scan) -> float:
+    """How far the mean brightness of the objects is from that of a ring round them."""
+    inside = scan.labels > 0
+    ring = np.stack([cv2.dilate(plane.astype(np.uint8), np.ones((9, 9))) > 0 for plane in inside]) & ~inside
+    return float(abs(scan.image[inside].mean() - scan.image[ring].mean()))
+
+
+def test_faint_objects_are_the_same_and_hardly_differ_from_what_surrounds_them() -> None:
+    plain = [simulate(seed, shape=(1, 96, 112), scene="vessel") for seed in range(6)]
+    faint = [simulate(seed, shape=(1, 96, 112), scene="vessel", faint=1.0) for seed in range(6)]
+    for one, other in zip(plain, faint, strict=True):
+        np.testing.assert_array_equal(one.labels, other.labels)
+    assert np.mean([contrast(scan) for scan in faint]) < 0.6 * np.mean([contrast(scan) for scan in plain])
+
+
 def test_speckle_of_neighbouring_slices_is_correlated() -> None:
     scan = simulate(4, shape=(6, 96, 112), scene="generic")
     assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairwise(scan.image)) > 0.5
