@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import re
@@ -23,6 +24,7 @@ from usframe.lora import merge_adapters, plain_state
 from usframe.parameters import count_parameters, set_up
 from usframe.plugins import load_plugins
 from usframe.schema import TrainLabelled
+from usframe.weights import interpolated
 
 QUICK = ["train.steps=2", "train.batch_size=2", "train.validate_every=1", "train.validation_slices=2"]
 
@@ -103,6 +105,25 @@ def test_adapters_begin_as_nothing_and_are_a_few_numbers() -> None:
     merge_adapters(backbone.module)
     torch.testing.assert_close(backbone.encode(image).embedding, changed)
     assert all(torch.equal(value, state[name]) for name, value in backbone.module.state_dict().items())
+
+
+@pytest.mark.parametrize("parameters", ["all", "lora"])
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_weights_between_the_start_and_the_trained_ones(parameters: str, share: float) -> None:
+    """The same share of every weight, where it was trained as an adapter, too."""
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    set_up(backbone, TrainLabelled(parameters=parameters, lora_rank=2))
+    start = copy.deepcopy(backbone.module.state_dict())
+    first = copy.deepcopy(plain_state(backbone.module))
+    for parameter in backbone.module.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.02)
+    trained = plain_state(backbone.module)
+    between = plain_state(interpolated(backbone.module, start, share))
+    assert any(not torch.equal(trained[name], value) for name, value in first.items())
+    for name, value in between.items():
+        torch.testing.assert_close(value, first[name] + share * (trained[name] - first[name]))
 
 
 def _first_weights(data: DataSet):

@@ -95,7 +95,8 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path, monkey
     """The process dies in the middle of a step; the same command goes on, and every bit is as if it had not."""
     monkeypatch.chdir(tmp_path)
     Path("deadly.py").write_text(DEADLY)
-    more = ["train.steps=5", "train.save_every=2", "train.validate_every=3", "train.ema=0.9", "plugins=[deadly.py]"]
+    more = ["train.steps=5", "train.save_every=2", "train.validate_every=3", "train.ema=0.9"]
+    more += ["train.interpolate=0.5", "plugins=[deadly.py]"]
 
     def train(out):
         words = ["run", "pretrain_demo", "-o", out, "--device", "cpu", *TINY, *more, "augment={deadly: 1.0}"]

@@ -13,6 +13,7 @@ import torch
 from torch.nn.utils import parametrize
 
 ORIGINAL, ADAPTER = "parametrizations.weight.original", "parametrizations.weight.0."
+FACTOR = f"{ADAPTER}a"
 
 
 class Adapter(torch.nn.Module):

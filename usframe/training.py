@@ -5,6 +5,7 @@ It knows neither where samples come from nor how they are scored: `usframe.pretr
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import time
@@ -28,7 +29,7 @@ from usframe.plugins import Plugins
 from usframe.resume import Progress, load_state, save_state
 from usframe.schema import Finetune, Pretrain, Train
 from usframe.types import Backbone
-from usframe.weights import averaged, moving_average, save_weights
+from usframe.weights import interpolated, moving_average, save_weights, swapped
 
 Score = Callable[[], Mapping[str, float]]
 
@@ -66,6 +67,7 @@ def fit(
     gone on from, bit for bit on a CPU. Raises `TrainingError` for a loss that is no number and for memory that does
     not suffice; the last state stays.
     """
+    start = copy.deepcopy(backbone.module.state_dict()) if settings.interpolate < 1 else {}
     optimizers = make_optimizers(backbone, settings)
     share = partial(learning_rate, steps=settings.steps, warmup=settings.warmup_steps)
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, share) for optimizer in optimizers]
@@ -104,7 +106,8 @@ def fit(
         progress.seconds = time.monotonic() - started
         last = progress.step == settings.steps
         if last or progress.step % settings.validate_every == 0:
-            with averaged(backbone, average):
+            kept = interpolated(average.module if average else backbone.module, start, settings.interpolate)
+            with swapped(backbone, kept):
                 _validate(backbone, accelerator, progress, score, out, quiet)
         if last or progress.step % settings.save_every == 0 or progress.step % settings.validate_every == 0:
             save_state(accelerator, out)

@@ -1,18 +1,18 @@
-"""Weights while they are trained: their moving average, and the files they are kept in."""
+"""Weights while they are trained: averages in time and with the start, and the files they are kept in."""
 
 from __future__ import annotations
 
+import copy
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch.optim.swa_utils import AveragedModel
 
 from usframe.files import write_file
-from usframe.lora import plain_state
+from usframe.lora import FACTOR, plain_state
 from usframe.types import Backbone
 
 
@@ -38,10 +38,25 @@ def moving_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.
     return update
 
 
+def interpolated(module: torch.nn.Module, start: Mapping[str, torch.Tensor], share: float) -> torch.nn.Module:
+    """A copy of ``module`` whose weights are ``share`` its own and else those of ``start``; 1 is ``module`` itself.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022. Of an adapter B A the factor A stays, so that
+    the product is interpolated, too.
+    """
+    if share == 1:
+        return module
+    between = copy.deepcopy(module)
+    for name, weight in between.state_dict().items():
+        if weight.is_floating_point() and not name.endswith(FACTOR):
+            weight.lerp_(start[name], 1 - share)
+    return between
+
+
 @contextmanager
-def averaged(backbone: Backbone, average: AveragedModel | None) -> Iterator[None]:
-    """The backbone with the averaged weights, for as long as it is scored and saved."""
-    live, backbone.module = backbone.module, average.module if average else backbone.module
+def swapped(backbone: Backbone, module: torch.nn.Module) -> Iterator[None]:
+    """The backbone with the weights of ``module``, for as long as it is scored and saved."""
+    live, backbone.module = backbone.module, module
     try:
         yield
     finally:

@@ -24,7 +24,7 @@ class Train:
     ``recipe``: what is learned from a clip, see `usframe.objectives.Objective`. ``parameters``, ``optimizer``,
     ``layer_decay`` and ``encoder_learning_rate``: see `usframe.parameters`. ``accumulate``: batches per step.
     ``stop_after``: validations without a better one that end the training, 0 is never. ``ema``: how much of the
-    moving average each step keeps.
+    moving average each step keeps. ``interpolate``: see `usframe.weights.interpolated`.
     """
 
     recipe: str = option("slice", choices=("slice", "clip", "both"))
@@ -49,6 +49,7 @@ class Train:
     save_every: int = option(100, least=1)
     stop_after: int = option(0, least=0)
     ema: float = option(0.0, least=0, most=1)
+    interpolate: float = option(1.0, least=0, most=1)
     tracker: str = option("tensorboard", choices=("none", "tensorboard", "wandb"))
     losses: Losses = option(Losses)
 
