@@ -68,6 +68,17 @@ def test_a_training_leaves_checkpoints_curves_and_gains(data: DataSet, recipe: s
     assert list((data.out / "tensorboard").glob("events*"))
 
 
+def test_a_dry_run_says_what_would_be_trained_on_what_and_writes_nothing(data: DataSet) -> None:
+    done = finetune(data, "train.parameters=decoder", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"train +2 cases of 2 patients: \d+ slices with an object, \d+ without", done.output)
+    assert re.search(r"validate +1 case of 1 patient", done.output)
+    assert re.search(r"encoder +0 parameters trained, +[\d,]{7,} frozen", done.output)
+    assert re.search(r"decoder +[\d,]{7,} parameters trained, +0 frozen", done.output)
+    assert not data.out.exists()
+    assert "parameters trained" in finetune(data, "train.parameters=decoder").output
+
+
 @pytest.mark.parametrize("parameters", ["decoder", "decoder+memory", "lora", "all"])
 def test_only_what_is_asked_for_is_trained(data: DataSet, parameters: str) -> None:
     done = finetune(data, f"train.parameters={parameters}", "train.recipe=both", "train.clip_length=3")

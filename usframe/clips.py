@@ -76,10 +76,12 @@ class SimulatedClips:
         seed: int = 0,
         scene: str | None = None,
         faint: float = 0.0,
+        clutter: float = 0.0,
         shortest: int = 1,
         widest: float = 10.0,
     ) -> None:
-        self.shape, self.seed, self.scene, self.faint = tuple(shape), seed, scene, faint
+        self.shape, self.seed, self.scene = tuple(shape), seed, scene
+        self.faint, self.clutter = faint, clutter
         self.shortest, self.widest = shortest, widest
 
     def __call__(self, number: int) -> Clip:
@@ -89,7 +91,7 @@ class SimulatedClips:
         length = int(rng.integers(min(self.shortest, self.shape[0]), self.shape[0], endpoint=True))
         gap = 0.8 * (self.widest / 0.8) ** rng.random()
         shape = (length, self.shape[1], self.shape[2])
-        scan = simulate(seed, shape=shape, scene=self.scene, gap=gap, faint=self.faint)
+        scan = simulate(seed, shape=shape, scene=self.scene, gap=gap, faint=self.faint, clutter=self.clutter)
         return Clip(scan.image, scan.labels, scan.labels, f"simulated clip {seed}", number)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -27,19 +27,21 @@ from usframe.patients import read_patients
 from usframe.plugins import Plugins
 from usframe.prompting import Noise
 from usframe.propagate import check_memory
+from usframe.results import counted
 from usframe.schema import Finetune
 from usframe.splits import Split, check_leakage, make_splits, read_splits, write_splits
 from usframe.training import fit, load_trainable
 from usframe.training_page import print_gains, write_gains, write_training
-from usframe.types import Case, PromptStrategy
+from usframe.types import Backbone, Case, PromptStrategy
 from usframe.validation import Held, Score, mean_dice, score_all
 
 BEFORE, EMBEDDINGS = "before.json", "embeddings"
 
 
-def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
+def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False, dry_run: bool = False) -> int:
     """Train ``config.backbone`` on labelled volumes; leaves checkpoints, curves and scores in ``config.out``.
 
+    A dry run reads every file, says what would be trained on what, and writes nothing.
     Raises `RequestError` where the request cannot be met, `CaseError` for a file that cannot be used, and
     `TrainingError` where the training cannot go on. Returns the exit status.
     """
@@ -47,15 +49,14 @@ def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
     cases, split = find_split(config, plugins)
     accelerator = launch(config, training=True)
     backbone = load_trainable(config, accelerator, plugins)
-    if config.train.cache and not encoder_is_frozen(backbone):
-        raise RequestError(
-            f"train.cache={config.train.cache} keeps what the encoder answers, so this must not change; set "
-            "train.parameters=decoder or decoder+memory"
-        )
-    if config.train.recipe != "slice":
-        check_memory(backbone)
+    check_trainable(config, backbone)
     read = Volumes(config, plugins)
     known = {name: look_through(cases[name], read) for name in (*split.train, *split.val)}
+    if accelerator.is_main_process and (dry_run or not quiet):
+        print(describe_training(config, split, known, count_parameters(backbone)))
+    if dry_run:
+        print("Nothing was written.")
+        return 0
     strategies = {name: plugins.prompts.get(name) for name in config.prompt}
     out = prepare_output(config, accelerator, resume=True)
     if accelerator.is_main_process:
@@ -96,6 +97,36 @@ def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False) -> int:
             print_gains(gains, out, best_step=progress.best_step)
     accelerator.end_training()
     return 0
+
+
+def check_trainable(config: Finetune, backbone: Backbone) -> None:
+    """Raises `RequestError` where the backbone cannot be trained as ``config.train`` says."""
+    if config.train.cache and not encoder_is_frozen(backbone):
+        raise RequestError(
+            f"train.cache={config.train.cache} keeps what the encoder answers, so this must not change; set "
+            "train.parameters=decoder or decoder+memory"
+        )
+    if config.train.recipe != "slice":
+        check_memory(backbone)
+
+
+def describe_training(
+    config: Finetune, split: Split, known: Mapping[str, Known], parameters: Mapping[str, Mapping[str, int]]
+) -> str:
+    """What is trained on what, in a few lines for the terminal."""
+    lines = []
+    for part, names in (("train", split.train), ("validate", split.val)):
+        patients = len({known[name].case.group for name in names})
+        shown, empty = (sum(len(getattr(known[name], which)) for name in names) for which in ("shown", "empty"))
+        lines.append(
+            f"{part:8}  {counted(len(names), 'case')} of {counted(patients, 'patient')}: "
+            f"{counted(shown, 'slice')} with an object, {empty} without"
+        )
+    for part, count in parameters.items():
+        lines.append(f"{part:8}  {count['trained']:>11,} parameters trained, {count['frozen']:>11,} frozen")
+    steps, batch = config.train.steps, config.train.batch_size * config.train.accumulate
+    samples = f"{counted(steps, 'step')} of {batch} {config.train.recipe} samples per process"
+    return "\n".join([*lines, f"{samples}, {config.backbone}"])
 
 
 def find_split(config: Finetune, plugins: Plugins) -> tuple[dict[str, Case], Split]:

@@ -35,7 +35,14 @@ def pretrain(config: Pretrain, plugins: Plugins, *, quiet: bool = False) -> int:
     augmentations = {name: (plugins.augmentations.get(name), rate) for name, rate in config.augment.items()}
     drawn = config.simulate
     clips = Clips(
-        SimulatedClips(drawn.shape, seed=config.seed * 10**8, scene=drawn.scene, faint=drawn.faint, shortest=2),
+        SimulatedClips(
+            drawn.shape,
+            seed=config.seed * 10**8,
+            scene=drawn.scene,
+            faint=drawn.faint,
+            clutter=drawn.clutter,
+            shortest=2,
+        ),
         seed=config.seed,
         strategy=Mixture(strategies, config.prompt),
         noise=Noise(config.noise.box, config.noise.point, config.noise.mask),

@@ -125,6 +125,13 @@ def test_faint_objects_are_the_same_and_hardly_differ_from_what_surrounds_them()
     assert np.mean([contrast(scan) for scan in faint]) < 0.6 * np.mean([contrast(scan) for scan in plain])
 
 
+def test_clutter_changes_the_picture_of_objects_and_not_what_is_labelled() -> None:
+    for seed in range(6):
+        plain, other = (simulate(seed, shape=(1, 96, 112), scene="heart", clutter=rate) for rate in (0.0, 1.0))
+        np.testing.assert_array_equal(plain.labels, other.labels)
+        assert np.abs(plain.image - other.image)[plain.labels > 0].mean() > 0.01
+
+
 def test_speckle_of_neighbouring_slices_is_correlated() -> None:
     scan = simulate(4, shape=(6, 96, 112), scene="generic")
     assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairwise(scan.image)) > 0.5

@@ -91,7 +91,7 @@ def execute(
         from usframe import predict
 
         return predict.predict(config, plugins, quiet=quiet, json_output=json_output)
-    if dry_run:
+    if dry_run and not isinstance(config, Finetune):
         raise RequestError(f"--dry-run is not available for task={config.task}")
     if isinstance(config, Score):
         from usframe import evaluate
@@ -106,7 +106,7 @@ def execute(
     if isinstance(config, Finetune):
         from usframe import finetune
 
-        return finetune.finetune(config, plugins, quiet=quiet)
+        return finetune.finetune(config, plugins, quiet=quiet, dry_run=dry_run)
     from usframe import pretrain
 
     return pretrain.pretrain(config, plugins, quiet=quiet)

@@ -84,12 +84,14 @@ class TrainLabelled(Train):
 class Simulate:
     """``shape``: most slices, rows and columns of a clip. ``scene``: one kind of scene, or null for all of them.
 
-    ``faint``: share of the objects that hardly differ from what surrounds them; none of those validated on does.
+    ``faint``: share of the objects that hardly differ from what surrounds them. ``clutter``: share of those with a
+    layer of another echo, and of the clips with patches that mean nothing. None of those validated on has either.
     """
 
     shape: list[int] = option([1, 256, 256], least=1)
     scene: str | None = option(None)
     faint: float = option(0.0, least=0, most=1)
+    clutter: float = option(0.0, least=0, most=1)
 
 
 @dataclass

@@ -7,7 +7,7 @@ the echo of every slice in beam space, and scan-converts it. See `acoustics` for
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from usframe.simulation.anatomy import Canvas, Scene
 from usframe.simulation.head import head
 from usframe.simulation.heart import heart
 from usframe.simulation.neck import nerve, vessel
+from usframe.simulation.obscure import obscure
 from usframe.simulation.organs import abdomen, generic, mass
 from usframe.simulation.probe import Probe, draw_probe
 from usframe.simulation.screen import draw_marks
@@ -69,13 +70,15 @@ def simulate(
     scene: str | None = None,
     gap: float | None = None,
     faint: float = 0.0,
+    clutter: float = 0.0,
 ) -> Scan:
     """Simulate a (slices, rows, columns) volume; the same arguments give the same bits.
 
     Every object of the result is visible in the volume, and objects do not overlap. `scene` is one of
     SCENES, or None for a random one. `gap` is the distance between slices in pixels, or None for a random
     one from 0.8 to 2.5. `faint` is the share of the labelled organs that hardly differ from what surrounds
-    them. Raises ValueError for an unknown scene.
+    them; `clutter` that of those with an outer layer of another echo, and of the scenes with patches that mean
+    nothing. Raises ValueError for an unknown scene.
     """
     if scene is not None and scene not in _KINDS:
         raise ValueError(f"unknown scene {scene!r}, expected one of {', '.join(SCENES)}")
@@ -91,24 +94,12 @@ def simulate(
         probe = draw_probe(
             rng, shape[1], shape[2], str(rng.choice(list(kind.probes), p=list(kind.probes.values())))
         )
-        anatomy = _fade(rng, kind.draw(rng, probe), faint)
+        anatomy = obscure(rng, probe, kind.draw(rng, probe), faint=faint, clutter=clutter)
         slices = [Canvas(anatomy, probe, float(position)) for position in z]
         labels, names = _name(np.stack([s.labels for s in slices]), probe.visible, anatomy)
         if names:
             break
     return Scan(_picture(rng, slices, probe), labels, spacing, names, chosen)
-
-
-def _fade(rng: np.random.Generator, scene: Scene, rate: float) -> Scene:
-    """Let the surroundings shine through some labelled organs, and dim their rims alike."""
-    if not rate:
-        return scene
-    organs = []
-    for organ in scene.organs:
-        faded = rng.uniform(0.5, 0.95) if organ.name and rng.random() < rate else 0.0
-        rim = organ.rim and replace(organ.rim, strength=organ.rim.strength * (1 - faded))
-        organs.append(replace(organ, keep=max(organ.keep, faded), rim=rim))
-    return replace(scene, organs=organs)
 
 
 def _name(

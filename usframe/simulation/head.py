@@ -74,11 +74,11 @@ def _surroundings(rng: Rng, probe: Probe, centre: tuple[float, float], area: flo
 
 def _head(rng: Rng, skull: Blob) -> list[Organ]:
     small = float(np.sqrt(skull.a * skull.b))
-    thick = small * rng.uniform(0.025, 0.08)
+    thick = small * log_uniform(rng, 0.025, 0.14)
     bone = Rim(
         strength=decibel(rng.uniform(2, 22)),
         width=thick,
-        offset=-thick * rng.uniform(0.6, 1.2),
+        offset=-thick * rng.uniform(0.9, 1.7),
         focus=rng.uniform(0.8, 4),
         floor=rng.uniform(0.02, 0.35),
         gaps=draw_texture(rng, "grain", rng.uniform(0.1, 0.8), rng.uniform(0.03, 0.15)),
