@@ -53,9 +53,10 @@ def finetune(config: Finetune, plugins: Plugins, *, quiet: bool = False, dry_run
     read = Volumes(config, plugins)
     known = {name: look_through(cases[name], read) for name in (*split.train, *split.val)}
     if accelerator.is_main_process and (dry_run or not quiet):
-        print(describe_training(config, split, known, count_parameters(backbone)))
+        plan = describe_training(config, split, known, count_parameters(backbone))
+        print(f"{plan}\nNothing was written." if dry_run else plan)
     if dry_run:
-        print("Nothing was written.")
+        accelerator.end_training()
         return 0
     strategies = {name: plugins.prompts.get(name) for name in config.prompt}
     out = prepare_output(config, accelerator, resume=True)
