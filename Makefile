@@ -34,7 +34,7 @@ docs: install
 wheel: install
 	$(BIN)/python -m build --wheel --quiet --no-isolation
 
-# The bundled demo checkpoint from nothing, about seven hours on two cores; killed, the same command goes on.
+# The bundled demo checkpoint from nothing, about eight and a half hours on two cores; killed, the same command goes on.
 TWO = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc_per_node 2 -m usframe run
 checkpoint: install
 	$(BIN)/usframe run pretrain_demo -o pretrained/slices
@@ -46,6 +46,9 @@ checkpoint: install
 	$(TWO) pretrain_demo_clutter -o pretrained/clutter --checkpoint pretrained/again/checkpoint_last.pt
 	$(TWO) pretrain_demo_follow -o pretrained/follow --checkpoint pretrained/clutter/checkpoint_last.pt
 	$(TWO) pretrain_demo_settle -o pretrained/settle --checkpoint pretrained/follow/checkpoint_last.pt
+	$(BIN)/python checkpoints/local_memory.py pretrained/settle/checkpoint_last.pt pretrained/local
+	$(TWO) pretrain_demo_copy -o pretrained/copy --checkpoint pretrained/local/checkpoint_last.pt
+	$(TWO) pretrain_demo_track -o pretrained/track --checkpoint pretrained/copy/checkpoint_last.pt
 
 clean:
 	rm -rf .venv build dist site usframe_demo

@@ -7,6 +7,7 @@ import platform
 import shlex
 import shutil
 import sys
+import warnings
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -61,6 +62,7 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
     if ":" in device:
         os.environ["ACCELERATE_TORCH_DEVICE"] = device
     set_seed(config.seed)
+    warnings.filterwarnings("ignore", message="Grad strides do not match")  # of 1x1 convolutions, torch's affair
     mixed = precision if training and precision != "fp32" else "no"
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     tracker = config.train.tracker if isinstance(config, Pretrain | Finetune) else "none"
