@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sam2.modeling.position_encoding import apply_rotary_enc, compute_axial_cis
 from usframe_checkpoints import local_memory
 
 import usframe
@@ -39,14 +40,17 @@ def test_no_other_weight_is_changed(made: Path) -> None:
         assert name.startswith(LAST) or torch.equal(weight.float(), after[name]), name
 
 
-def test_each_place_attends_to_itself(made: Path) -> None:
+def test_each_place_attends_to_itself_most_and_hardly_beyond_its_neighbours(made: Path) -> None:
     attention = load(made).module.memory_attention.layers[-1].cross_attn_image
-    turned = local_memory.PEAK**2 * np.cos(np.arange(16)[:, None] / 10000 ** (np.arange(6) * 4 / 96)).sum(1)
-    along = (turned - turned[0]) / 96**0.5
-    weights = np.exp(along[:, None] + along[None, :])
-    assert np.all(np.diff(along[:8]) < 0)
-    assert weights[0, 0] / (4 * weights[:4, :4].sum()) > 0.15
-    assert attention.q_proj.bias.max() == attention.k_proj.bias.max() == local_memory.PEAK
+    side, width = 16, len(attention.q_proj.bias)
+    turns = compute_axial_cis(dim=width, end_x=side, end_y=side, theta=10000.0)
+    queries, keys = (p.bias.expand(1, 1, side**2, width) for p in (attention.q_proj, attention.k_proj))
+    queries, keys = apply_rotary_enc(queries, keys, freqs_cis=turns)
+    weights = (queries @ keys.transpose(-1, -2) / width**0.5).softmax(-1)[0, 0].detach().numpy()
+    rows, columns = np.divmod(np.arange(side**2), side)
+    away = np.maximum(abs(rows[:, None] - rows), abs(columns[:, None] - columns))
+    assert np.array_equal(weights.argmax(1), np.arange(side**2))
+    assert (weights * (away <= 1)).sum(1).min() > 0.95
 
 
 def test_a_mask_is_carried_to_an_equal_slice_better_than_without_the_layer(made: Path, tmp_path: Path) -> None:
