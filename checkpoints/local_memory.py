@@ -25,6 +25,7 @@ import usframe
 from usframe.checkpoints import read_weights
 from usframe.geometry import to_network
 from usframe.simulation import simulate
+from usframe.types import Memory
 from usframe.weights import save_weights
 
 SLICES = range(77 * 10**8, 77 * 10**8 + 120)  # seeds of the simulator, far from all that are trained or tested on
@@ -73,9 +74,9 @@ def collect(backbone: Any) -> tuple[NDArray[np.float32], NDArray[np.float32], fl
             picture = torch.from_numpy(mask).float()[None, None]
             decoded = backbone.decode(features, [usframe.Prompt(0, int(one), mask=mask)], [0], keep_masks=True)
             memory = backbone.memorize(features, decoded)
-            backbone.condition(features, [usframe.types.Memory(0, True, memory)], frame=1, length=2, reverse=False)
-            logits = F.interpolate(picture * 20 - 10, size=(64, 64), mode="bilinear", antialias=True)
+            backbone.condition(features, [Memory(0, True, memory)], frame=1, length=2, reverse=False)
             prompts = network.sam_prompt_encoder
+            logits = F.interpolate(picture * 20 - 10, prompts.mask_input_size, mode="bilinear", antialias=True)
             added = prompts.mask_downscaling(logits) - prompts.no_mask_embed.weight.view(1, -1, 1, 1)
             share = F.interpolate(picture, size=added.shape[-2:], mode="area").flatten()
             chosen = ((share > 0.02) & (share < 0.98)) | (torch.arange(len(share)) % 7 == 0)

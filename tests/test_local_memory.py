@@ -1,4 +1,4 @@
-"""`checkpoints/local_memory.py`: the last memory layer of the demo network begins as a copy of what it sees."""
+"""`checkpoints/local_memory.py`: the last memory layer of the demo network looks in place."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def test_each_place_attends_to_itself_most_and_hardly_beyond_its_neighbours(made
     assert (weights * (away <= 1)).sum(1).min() > 0.95
 
 
-def test_a_mask_is_carried_to_an_equal_slice_better_than_without_the_layer(made: Path, tmp_path: Path) -> None:
+def test_a_mask_is_carried_to_an_equal_slice_better_than_without_the_layer(made: Path) -> None:
     backbone = load(made)
     silenced = load(made)
     with torch.no_grad():
