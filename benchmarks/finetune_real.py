@@ -2,9 +2,10 @@
 
     python benchmarks/finetune_real.py DATA OUT [KEY=VALUE]...
 
-DATA holds carotid/ and camus/, each with volumes/ and labels/. Recordings seq01 to seq04 of carotid and the first
-50 patients of camus are trained on, seq06 and the next ten choose the best step, and seq07 to seq09 and the last 20
-are scored. The KEY=VALUE pairs go to `usframe run finetune`. Prints mean Dice over the scored cases per object.
+DATA holds carotid/ and camus/, each with volumes/ and labels/. Recordings seq01 to seq04 of carotid and the
+patients of camus up to 50 are trained on, seq06 and those up to 60 choose the best step, and seq07 to seq09 and
+the later patients are scored. The KEY=VALUE pairs go to `usframe run finetune`. Prints mean Dice over the
+scored cases per object.
 """
 
 from __future__ import annotations
