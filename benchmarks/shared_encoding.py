@@ -12,9 +12,9 @@ import sys
 import time
 
 from usframe import load_backbone, simulate
+from usframe.inference.slices import segment_slices
 from usframe.plugins import load_plugins
 from usframe.prompting import make_prompts
-from usframe.segmentation import segment_slices
 
 
 def main(name: str = "demo", slices: int = 8, repeats: int = 5) -> None:

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 import usframe
-from usframe.checkpoints import read_weights
 from usframe.geometry import to_network
+from usframe.inference.checkpoints import read_weights
 from usframe.simulation import simulate
+from usframe.training.weights import save_weights
 from usframe.types import Memory
-from usframe.weights import save_weights
 
 SLICES = range(77 * 10**8, 77 * 10**8 + 120)  # seeds of the simulator, far from all that are trained or tested on
 PEAK = 6.0  # of the biases; one token away the weight is e^-3 of that in place

@@ -12,31 +12,20 @@ import pytest
 import usframe
 
 ROOT = Path(__file__).parents[1]
-FLOORS = (
-    {"errors", "types", "schema"},
-    {"registry", "hookspecs", "geometry", "overrides", "files", "checks"},
-    {"plugins", "config", "frames", "lora", "patients", "surface", "splits", "cache", "fingerprint"},
-    {"cases", "writers", "checkpoints", "metrics", "losses", "prompting", "simulation", "report", "decoding"}
-    | {
-        "spool",
-        "postprocess",
-        "statistics",
-        "compare_page",
-        "augmentation",
-        "parameters",
-        "weights",
-        "resume",
-        "training_page",
-    },
-    {"propagate", "prompt_files", "clips", "launch", "baselines", "summary"},
-    {"segmentation", "results", "objectives", "scoring", "training", "labelled"},
-    {"stages", "validation", "compare_results", "embeddings"},
-    {"predict", "evaluate", "pretrain", "finetune", "preview"},
-    {"plan", "compare", "prepare"},
-    {"cli"},
-    {"__main__"},
-)
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ORDER = [
+    "plugins",
+    "config",
+    "data",
+    "simulation",
+    "prompting",
+    "inference",
+    "scoring",
+    "reporting",
+    "training",
+    "tasks",
+    "cli",
+]
+ABOVE = {"types", "errors", "hookspecs", "geometry", "files"}
 FOR_PLUGINS = {"usframe.types", "usframe.errors", "usframe.hookspecs", "usframe.geometry"}
 CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
@@ -65,15 +54,30 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
-def test_imports_of_the_core_go_downward_only(path: Path) -> None:
+def test_imports_between_folders_go_one_way(path: Path) -> None:
     own = room_of(path)
-    assert own in FLOOR, f"give {own} a floor"
     for name in imports_of(path):
         package, _, rest = name.partition(".")
         room = rest.partition(".")[0]
         assert package not in ("usframe_plugins", "plugins"), f"{name_of(path)} imports {name}"
-        if package == "usframe" and room not in (own, "__version__"):
-            assert FLOOR[room] < FLOOR[own], f"{name_of(path)} imports {name}"
+        if package == "usframe" and room in ORDER:
+            assert own == "__main__" or (own in ORDER and ORDER.index(room) <= ORDER.index(own)), (
+                f"{name_of(path)} imports {name}"
+            )
+
+
+def test_every_folder_has_its_place_and_no_more_than_fifteen_modules() -> None:
+    rooms = {room_of(path) for path in CORE}
+    assert rooms == {*ORDER, *ABOVE, "__main__"}
+    for folder in {path.parent for path in CORE}:
+        assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 15, folder
+
+
+@pytest.mark.parametrize("path", [*CORE, *PLUGINS], ids=name_of)
+def test_a_function_fits_a_screen(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{name_of(path)}:{node.lineno} {node.name}"
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
@@ -103,7 +107,9 @@ def test_public_names_are_not_hidden_by_modules_of_the_same_name() -> None:
         assert not isinstance(getattr(usframe, name), ModuleType), name
 
 
-@pytest.mark.parametrize("statement", ["import usframe", "import usframe.types, usframe.plugins, usframe.config"])
+@pytest.mark.parametrize(
+    "statement", ["import usframe", "import usframe.types, usframe.plugins, usframe.config.compose"]
+)
 def test_importing_usframe_imports_no_network(statement: str) -> None:
     script = f"import sys; {statement}; sys.exit(bool({{'torch', 'sam2', 'SimpleITK'}} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -25,11 +25,11 @@ from test_architecture import FLOORS
 
 import usframe
 from usframe.cli import COMMANDS, main
-from usframe.config import CONFIGS, GROUPS
-from usframe.fingerprint import COLUMNS as FINGERPRINT
-from usframe.metrics import COLUMNS
-from usframe.plugins import load_plugins
-from usframe.schema import TASKS, Networked, Predict, leaves
+from usframe.config.compose import CONFIGS, GROUPS
+from usframe.config.schema import TASKS, Networked, Predict, leaves
+from usframe.data.fingerprint import COLUMNS as FINGERPRINT
+from usframe.plugins.load import load_plugins
+from usframe.scoring.metrics import COLUMNS
 from usframe.simulation import SCENES
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -22,13 +22,13 @@ _PUBLIC = {
     "UsframeError": "usframe.errors",
     "WriteError": "usframe.errors",
     "hookimpl": "usframe.hookspecs",
-    "find_checkpoint": "usframe.checkpoints",
-    "load_backbone": "usframe.checkpoints",
-    "load_weights": "usframe.checkpoints",
-    "read_volume": "usframe.cases",
-    "segment": "usframe.segmentation",
+    "find_checkpoint": "usframe.inference.checkpoints",
+    "load_backbone": "usframe.inference.checkpoints",
+    "load_weights": "usframe.inference.checkpoints",
+    "read_volume": "usframe.data.cases",
+    "segment": "usframe.inference.slices",
     "simulate": "usframe.simulation",
-    "write_mask": "usframe.writers",
+    "write_mask": "usframe.data.writers",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

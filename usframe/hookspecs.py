@@ -1,6 +1,8 @@
 """Everything a plugin can add. A package names its plugin module under the entry-point group ``usframe``.
 
-``target`` is a callable or ``"package.module:attribute"``, imported on first use.
+``target`` is a callable or ``"package.module:attribute"``, imported on first use. Keywords of a target beyond those
+below are its arguments, which a request gives where it names the plugin: ``augment={rotate: {p: 0.5, degrees: 30}}``.
+D, T, O, H, W: slices, frames of a clip, objects, rows, columns; N: decoded prompts, M: candidate masks of each.
 """
 
 from __future__ import annotations
@@ -33,9 +35,38 @@ def usframe_register_prompts(register: Register) -> None:
 
 @hookspec
 def usframe_register_augmentations(register: Register) -> None:
-    """``register(name, target)``; target(frames (T, H, W), masks (T, O, H, W), *, rng) -> the same two."""
+    """``register(name, target)``; target(frames (T, H, W) float32 in 0-1, masks (T, O, H, W) bool, *, rng) -> the
+    same two, same shapes and dtypes. Both are copies. Masks have one row per object."""
 
 
 @hookspec
 def usframe_register_backbones(register: Register) -> None:
-    """``register(name, target)``; target(*, checkpoint, device, precision) -> `usframe.types.Backbone`."""
+    """``register(name, target)``; target(*, weights, device, precision) -> `usframe.types.Backbone`.
+
+    ``weights``: "pretrained" (the backbone's own), "random", or the path of a checkpoint."""
+
+
+@hookspec
+def usframe_register_metrics(register: Register) -> None:
+    """``register(name, target)``; target(reference, mask, both (D, H, W) bool, *, spacing_mm) -> float or None.
+
+    A column of every table. ``spacing_mm``: (3,) along D, H, W, 1 where unknown. None is an undefined score. Where a
+    target takes them it also gets ``surfaces`` (`usframe.types.Surfaces`) and ``tolerance_mm`` (metrics.tolerance_mm
+    of the object). Of a set of slices, ``reference`` and ``mask`` are these slices."""
+
+
+@hookspec
+def usframe_register_postprocessing(register: Register) -> None:
+    """``register(name, target)``; target(mask (D, H, W) uint8, 0 or the object id, *, spacing_mm) -> the same.
+
+    ``mask`` is a copy. ``spacing_mm``: (3,) along D, H, W, or None where unknown. Named in ``postprocess``."""
+
+
+@hookspec
+def usframe_register_objectives(register: Register) -> None:
+    """``register(name, target)``; a loss, named in ``train.losses``, or a recipe, named in ``train.recipe``.
+
+    A loss is target(decoded, truth) of a `usframe.types.Decoded` with logits (N, M, h, w) and the truth (N, h, w)
+    from 0 to 1 -> tensor (N, M), of which the best candidate is trained where the object is there, or (N,).
+    A recipe is target(backbone, losses, *, encode, corrections) -> torch.nn.Module; its forward(samples) -> (terms
+    summed over decoded masks, "total" among them, and the number of these masks)."""

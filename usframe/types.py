@@ -6,10 +6,10 @@ as the image is looked at; points are ``(x, y)`` = (column, row) with pixel cent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,38 @@ if TYPE_CHECKING:
     import torch
 
 
+Spacing: TypeAlias = tuple[float, float, float]
+
+
+@runtime_checkable
+class Grid(Protocol):
+    """Where the voxels of a volume lie. Every writer gets one, whichever reader (or none) made it.
+
+    ``affine``: (4, 4), takes (d, h, w, 1) to millimetres with x to the right, y to the front and z up (RAS, as in
+    NIfTI); None where the source does not say. ``spacing_mm``: (3,) along D, H, W in mm, or None.
+    What else a reader keeps in its grids (a header, the stored order of axes) only this reader looks at.
+    """
+
+    @property
+    def affine(self) -> NDArray[np.float64] | None: ...
+
+    @property
+    def spacing_mm(self) -> Spacing | None: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """A volume, a clip, or a single picture (D = 1).
 
     ``data``: (D, H, W), slice axis first, any real dtype.
     ``spacing_mm``: (3,) distance between neighbours along D, H, W in mm; None where the file does not say.
-    ``grid``: source geometry, opaque to everyone but the reader that made it; None for arrays made in memory.
+    ``grid``: where the voxels lie, as its reader keeps it; None for arrays made in memory.
     ``notes``: what the reader assumed or repaired, one sentence each, shown to the user.
     """
 
     data: NDArray[Any]
-    spacing_mm: tuple[float, float, float] | None = None
-    grid: Any = None
+    spacing_mm: Spacing | None = None
+    grid: Grid | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -66,13 +85,15 @@ class Segmentation:
 
     ``mask``: (D, H, W) uint8, 0 background, else the object id. ``object_ids``: (O,) ascending.
     ``predicted_iou``: (O, D) float32, NaN where nothing was predicted. ``logits``: (O, D, S/4, S/4) float32 at
-    the backbone's decoder resolution, NaN where nothing was predicted; None unless asked for.
+    the backbone's decoder resolution, NaN where nothing was predicted; None unless asked for. ``notes``: what was
+    assumed about the volume, one sentence each.
     """
 
     mask: NDArray[np.uint8]
     object_ids: tuple[int, ...]
     predicted_iou: NDArray[np.float32]
     logits: NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +124,7 @@ class Memory:
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A promptable network as four verbs, shared by inference and training.
+    """A promptable network as verbs, shared by inference and training; with memory it is a `MemoryBackbone`.
 
     ``image_size`` is S, the side of the square network input in pixels; ``module`` holds the parameters, which
     came from the file ``checkpoint`` (None for fresh weights).
@@ -137,6 +158,11 @@ class Backbone(Protocol):
         None is no prompt: the features were conditioned on memories. ``multimask`` asks for three candidates.
         ``keep_masks`` returns mask prompts as they are instead of refining them.
         """
+
+
+@runtime_checkable
+class MemoryBackbone(Backbone, Protocol):
+    """A backbone that carries objects from slice to slice. One that cannot does not have these two verbs."""
 
     def memorize(self, features: Features, decoded: Decoded) -> Any:
         """The content of a `Memory`: one slice (B = 1) with the decoded masks of its O objects (M = 1)."""
@@ -172,36 +198,40 @@ class Reader(Protocol):
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         """(D, H, W) from the header, without reading the voxels where the format allows it."""
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
-        """Write ``mask`` (D, H, W) on ``grid`` (a `Volume.grid` of this reader; None for plain arrays)."""
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+        """Write ``mask`` (D, H, W) on ``grid``: a `Volume.grid` of this reader, or any other `Grid`."""
 
 
-PromptStrategy: TypeAlias = Callable[..., "Prompt | None"]
-Augmentation: TypeAlias = Callable[..., tuple[NDArray[np.float32], NDArray[np.bool_]]]
-BackboneFactory: TypeAlias = Callable[..., Backbone]
+class PromptStrategy(Protocol):
+    """From the mask (H, W) of an object on a slice, the strategy's own to change, to a prompt; None for no prompt."""
+
+    def __call__(
+        self, mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator
+    ) -> Prompt | None: ...
+
+
+class Augmentation(Protocol):
+    """Frames (T, H, W) float32 in 0-1 and masks (T, O, H, W) bool, both its own to change, to the same two."""
+
+    def __call__(
+        self, frames: NDArray[np.float32], masks: NDArray[np.bool_], /, *, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]: ...
 
 
 @dataclass(frozen=True, eq=False)
-class PromptRow:
-    """A prompt as a file states it; ``where``: file and line; ``mask``: a label file; the rest as in `Prompt`."""
+class Surfaces:
+    """How far the surface voxels of two masks are from the other mask's surface.
 
-    where: str
-    frame: int
-    object_id: int
-    points: NDArray[np.float32] | None = None
-    point_labels: NDArray[np.int64] | None = None
-    box: NDArray[np.float32] | None = None
-    mask: Path | None = None
+    ``answer`` (N,) and ``reference`` (M,): distances in the unit of the spacing, infinite where the other mask is
+    empty.
+    """
+
+    answer: NDArray[np.float64]
+    reference: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Case:
-    """One volume on disk, with its labels where there are any. ``group``: its patient, "" where each is one."""
-
-    name: str
-    volume: Path
-    labels: Path | None = None
-    suffix: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    prompts: Sequence[PromptRow] = ()
-    group: str = ""
+# A score, a step after the network and a training loss; `usframe.hookspecs` says what they get and give.
+Metric: TypeAlias = Callable[..., "float | None"]
+Postprocessing: TypeAlias = Callable[..., NDArray[np.uint8]]
+Objective: TypeAlias = Callable[..., Any]
+Weights: TypeAlias = "Path | Literal['pretrained', 'random']"

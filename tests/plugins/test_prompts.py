@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from usframe_plugins import prompts
 
 from usframe import Prompt
-from usframe.plugins import load_plugins
+from usframe.plugins.load import load_plugins
 
 PARTS = {
     "mask": {"mask"},

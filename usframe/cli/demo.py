@@ -20,8 +20,8 @@ def command(out: Path, cases: int, seed: int, data_only: bool, quiet: bool) -> N
     Writes OUT/volumes, OUT/labels and OUT/objects.json (what each label is), and the run in OUT/results.
     """
     from usframe.cli.run import execute
+    from usframe.config.overrides import override
     from usframe.errors import RequestError
-    from usframe.overrides import override
 
     volumes, labels = out / "volumes", out / "labels"
     if out.exists() and any(out.iterdir()) and not (out / "objects.json").exists():

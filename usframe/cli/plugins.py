@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from usframe.registry import Entry
+    from usframe.plugins.registry import Entry
 
 KINDS = ("reader", "prompt", "augmentation", "backbone")
 
@@ -27,7 +27,7 @@ KINDS = ("reader", "prompt", "augmentation", "backbone")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
 def command(kind: str | None, files: tuple[Path, ...], json_output: bool) -> None:
     """List every plugin with its origin, and try to import it. Broken packages are listed below."""
-    from usframe.plugins import load_plugins
+    from usframe.plugins.load import load_plugins
 
     plugins = load_plugins(files)
     found = [

@@ -37,8 +37,8 @@ def command(files: tuple[str, ...], json_output: bool, quiet: bool, **options: A
     Writes OUT/splits.json, OUT/fingerprint.csv, OUT/prepare.json and OUT/cache. Exit status as of `usframe run`.
     """
     from usframe.errors import RequestError
-    from usframe.plugins import load_plugins
-    from usframe.prepare import Preparation, prepare
+    from usframe.plugins.load import load_plugins
+    from usframe.tasks.prepare import Preparation, prepare
 
     shares = {key: options.pop(key) for key in ("val", "test")}
     given = {key: share for key, share in shares.items() if share is not None}

@@ -21,7 +21,7 @@ def command(overrides: tuple[str, ...], json_output: bool, quiet: bool, **option
     A mask and its labels have one name. KEY=VALUE reaches the keys of task score, such as group and metrics.
     """
     from usframe.cli.run import execute
-    from usframe.overrides import override
+    from usframe.config.overrides import override
 
     given = [override(key, value) for key, value in options.items() if value is not None]
     raise SystemExit(execute("score", [*given, *overrides], json_output=json_output, quiet=quiet))

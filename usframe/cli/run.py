@@ -36,7 +36,7 @@ def command(
     The options are short names for config keys; KEY=VALUE reaches every key. Exit status: 0 all cases done,
     1 some case failed, 2 the request itself is wrong.
     """
-    from usframe.overrides import override
+    from usframe.config.overrides import override
 
     experiment, overrides = split_request(request)
     given = [override(key, value) for key, value in options.items() if value is not None]
@@ -66,10 +66,10 @@ def execute(
 
     Raises `RequestError` with everything that is wrong with the request, before any weights are read.
     """
-    from usframe.config import Predict, check_names, read
+    from usframe.config.compose import Predict, check_names, read
+    from usframe.config.schema import Compare, Finetune, Preview, Score
     from usframe.errors import ConfigError, PluginError, RequestError
-    from usframe.plugins import load_plugins
-    from usframe.schema import Compare, Finetune, Preview, Score
+    from usframe.plugins.load import load_plugins
 
     config, problems = read(experiment, overrides)
     try:
@@ -80,33 +80,33 @@ def execute(
     if problems:
         raise ConfigError(*problems)
     if isinstance(config, Predict) and dry_run:
-        from usframe import plan
+        from usframe.tasks import dry_run as plan
 
         return plan.dry_run(config, plugins, json_output=json_output)
     if isinstance(config, Compare):
-        from usframe import compare
+        from usframe.tasks import compare
 
         return compare.compare(config, plugins, quiet=quiet, json_output=json_output)
     if isinstance(config, Predict):
-        from usframe import predict
+        from usframe.tasks import predict
 
         return predict.predict(config, plugins, quiet=quiet, json_output=json_output)
     if dry_run and not isinstance(config, Finetune):
         raise RequestError(f"--dry-run is not available for task={config.task}")
     if isinstance(config, Score):
-        from usframe import evaluate
+        from usframe.tasks import score as evaluate
 
         return evaluate.evaluate(config, plugins, quiet=quiet, json_output=json_output)
     if json_output:
         raise RequestError(f"--json is not available for task={config.task}")
     if isinstance(config, Preview):
-        from usframe import preview
+        from usframe.tasks import preview
 
         return preview.preview(config, plugins, quiet=quiet)
     if isinstance(config, Finetune):
-        from usframe import finetune
+        from usframe.tasks import finetune
 
         return finetune.finetune(config, plugins, quiet=quiet, dry_run=dry_run)
-    from usframe import pretrain
+    from usframe.tasks import pretrain
 
     return pretrain.pretrain(config, plugins, quiet=quiet)

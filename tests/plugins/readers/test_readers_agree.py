@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from usframe.cases import pair_cases, read_labels, read_volume
-from usframe.plugins import load_plugins
-from usframe.writers import mask_suffix, write_mask
+from usframe.data.cases import pair_cases, read_labels, read_volume
+from usframe.data.writers import mask_suffix, write_mask
+from usframe.plugins.load import load_plugins
 
 PLUGINS = load_plugins()
 DATA = Path(__file__).parents[3] / "../shared/data"

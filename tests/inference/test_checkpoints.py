@@ -1,0 +1,150 @@
+"""Weights are loaded strictly, whatever the file is called, and what does not fit is named."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import usframe
+from usframe import CheckpointError, RequestError
+from usframe.errors import PluginError
+from usframe.inference.checkpoints import find_checkpoint, sha256
+
+
+@pytest.fixture(scope="module")
+def state():
+    network = usframe.load_backbone("demo", checkpoint="random", device="cpu").module
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def load(path: Path) -> dict:
+    return usframe.load_backbone("demo", checkpoint=path, device="cpu").module.state_dict()
+
+
+@pytest.mark.parametrize("form", ["wrapped.pt", "bare.pt", "weights.safetensors"])
+def test_every_form_of_a_checkpoint_loads_all_of_it(tmp_path, state, form):
+    path = tmp_path / form
+    if form == "weights.safetensors":
+        save_file(state, path)
+    else:
+        torch.save({"model": state} if form == "wrapped.pt" else state, path)
+    loaded = load(path)
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+def test_half_precision_weights_are_widened(tmp_path, state):
+    path = tmp_path / "half.safetensors"
+    save_file({name: value.half() if value.is_floating_point() else value for name, value in state.items()}, path)
+    assert all(value.dtype != torch.float16 for value in load(path).values())
+
+
+def test_a_file_that_does_not_fit_names_what_is_missing_unexpected_and_misshapen(tmp_path, state):
+    wrong = dict(state)
+    del wrong["no_mem_embed"]
+    wrong["extra.weight"] = torch.zeros(1)
+    wrong["no_obj_ptr"] = torch.zeros(1, 7)
+    torch.save(wrong, tmp_path / "wrong.pt")
+    with pytest.raises(CheckpointError) as caught:
+        load(tmp_path / "wrong.pt")
+    message = str(caught.value)
+    assert "wrong.pt" in message
+    assert "1 missing (no_mem_embed)" in message
+    assert "1 unexpected (extra.weight)" in message
+    assert "no_obj_ptr (1, 7) instead of (1, 96)" in message
+    assert "\n" not in message
+
+
+def test_medsam2_wants_all_of_its_471_tensors(tmp_path, state):
+    torch.save({"model": state}, tmp_path / "MedSAM2_latest.pt")
+    with pytest.raises(CheckpointError, match="does not fit this network of 471 tensors"):
+        usframe.load_backbone("medsam2", checkpoint=tmp_path / "MedSAM2_latest.pt", device="cpu")
+
+
+class Bomb:
+    """Pickled, it would write a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"model": Bomb(tmp_path / "ran")}))
+    torch.save({"model": Bomb(tmp_path / "ran")}, tmp_path / "zipped.pt")
+    for name in ("bomb.pt", "zipped.pt"):
+        with pytest.raises(CheckpointError, match="cannot be read as weights"):
+            load(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut off"])
+def test_a_damaged_download_is_one_line(tmp_path, content):
+    for name in ("x.pt", "x.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match=name) as caught:
+            load(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_tensors_is_not_a_checkpoint(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "log.pt")
+    with pytest.raises(CheckpointError, match="holds no state dict"):
+        load(tmp_path / "log.pt")
+
+
+def test_checkpoints_are_looked_for_here_then_at_home_then_in_usframe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("USFRAME_HOME", str(tmp_path / "home"))
+    ask = {"filename": "MedSAM2_latest.pt", "source": "https://example.org/weights"}
+    with pytest.raises(CheckpointError) as caught:
+        find_checkpoint(None, **ask)
+    assert "https://example.org/weights" in str(caught.value)
+    assert str(Path("checkpoints/MedSAM2_latest.pt")) in str(caught.value)
+    for folder in (tmp_path / "home" / "checkpoints", Path("checkpoints")):
+        folder.mkdir(parents=True)
+        (folder / "MedSAM2_latest.pt").touch()
+        assert find_checkpoint(None, **ask) == folder / "MedSAM2_latest.pt"
+
+
+def test_a_checkpoint_that_was_named_must_exist(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nothing\.pt does not exist"):
+        load(tmp_path / "nothing.pt")
+
+
+def test_impossible_devices_and_precisions_are_refused():
+    for wrong in ("gpu", "cuda:x", "cpu:1"):
+        with pytest.raises(RequestError, match=f"device={wrong}"):
+            usframe.load_backbone("demo", checkpoint="random", device=wrong)
+    with pytest.raises(RequestError, match="precision=fp16 needs a CUDA device"):
+        usframe.load_backbone("demo", checkpoint="random", device="cpu", precision="fp16")
+    with pytest.raises(RequestError, match="precision=int8"):
+        usframe.load_backbone("demo", checkpoint="random", device="cpu", precision="int8")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_device_that_is_not_there_says_what_is():
+    with pytest.raises(RequestError, match="device=cuda is not available here"):
+        usframe.load_backbone("demo", checkpoint="random", device="cuda")
+
+
+def test_an_unknown_backbone_names_the_nearest():
+    with pytest.raises(PluginError, match="did you mean 'medsam2'"):
+        usframe.load_backbone("medsam", checkpoint="random")
+
+
+@pytest.mark.parametrize(("name", "side"), [("sam2.1-tiny", 1024), ("sam2.1-tiny-512", 512), ("medsam2", 512)])
+def test_a_network_is_built_at_its_own_size(name, side):
+    backbone = usframe.load_backbone(name, checkpoint="random", device="cpu")
+    assert backbone.image_size == side
+    assert isinstance(backbone, usframe.Backbone)
+
+
+def test_sha256_is_that_of_the_file(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,0 +1,110 @@
+"""What a box or one labelled slice is worth without a network."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from usframe.cli import main
+from usframe.config.schema import Predict
+from usframe.scoring.baselines import copy_label, fill_boxes, make_baselines
+from usframe.types import Prompt
+
+
+def box(object_id: int, *corners: float, frame: int = 0) -> Prompt:
+    return Prompt(frame, object_id, box=np.array(corners, np.float32))
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(*words: str) -> None:
+    done = CliRunner().invoke(main, list(words))
+    assert done.exit_code == 0, done.output
+
+
+def test_a_filled_box_holds_its_edges_and_nothing_else():
+    mask = fill_boxes([box(3, 2, 1, 4, 5, frame=1)], (2, 8, 8)).mask
+    assert not mask[0].any()
+    assert (mask[1, 1:6, 2:5] == 3).all()
+    assert (mask > 0).sum() == 15
+
+
+def test_an_ellipse_touches_the_four_edges_and_misses_the_corners():
+    mask = fill_boxes([box(1, 0, 0, 20, 10)], (1, 11, 21), ellipse=True).mask[0]
+    assert mask[5].all()
+    assert mask[:, 10].all()
+    assert not mask[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+    assert mask.sum() == pytest.approx(np.pi / 4 * 21 * 11, rel=0.03)
+
+
+def test_of_two_boxes_the_smaller_one_is_seen():
+    mask = fill_boxes([box(2, 3, 3, 4, 4), box(1, 0, 0, 7, 7)], (1, 8, 8)).mask[0]
+    assert (mask == 2).sum() == 4
+    assert (mask == 1).sum() == 60
+
+
+def test_a_box_between_two_pixels_fills_none():
+    assert not fill_boxes([box(1, 2.2, 2.2, 2.8, 2.8)], (1, 8, 8)).mask.any()
+
+
+def test_the_nearest_label_is_copied_and_of_two_the_earlier():
+    labels = np.zeros((7, 4, 4), np.uint8)
+    labels[1, 0], labels[5, 3] = 1, 1
+    mask = copy_label(labels, {1: {1, 5}}).mask
+    assert mask[:4, 0].all()
+    assert mask[4:, 3].all()
+    assert mask.sum() == 7 * 4
+
+
+def test_each_object_is_copied_from_its_own_slice_and_the_nearer_one_wins():
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[0, :2], labels[3, 1:3] = 1, 2
+    mask = copy_label(labels, {1: {0}, 2: {3}}).mask
+    assert mask[1, :, 0].tolist() == [1, 1, 2, 0]
+    assert mask[2, :, 0].tolist() == [1, 2, 2, 0]
+
+
+def test_a_copy_stays_within_the_extent_of_its_object():
+    labels = np.ones((5, 2, 2), np.uint8)
+    assert copy_label(labels, {1: {2}}, {1: (1, 3)}).mask.any((1, 2)).tolist() == [False, True, True, True, False]
+
+
+def test_boxes_of_a_prompt_file_are_used_and_drawn_from_labels_where_it_has_none():
+    labels = np.zeros((2, 8, 8), np.uint8)
+    labels[:, 2:4, 2:4] = 1
+    click = Prompt(1, 1, points=np.array([[2, 2]], np.float32), point_labels=np.array([1]))
+    config = Predict(frames="file:clicks.csv")
+    mask = make_baselines(labels, [box(1, 0, 0, 7, 7), click], {}, config, 0)["filled box"].mask
+    assert mask[0].all()
+    assert mask[1].tolist() == labels[1].tolist()
+
+
+def test_the_tables_of_a_run_hold_them(data):
+    run(*data.request("-p", "box", "noise=mild"))
+    table = rows_of(data.out / "metrics.csv")
+    assert {row["prompt"] for row in table} == {"box", "filled box", "ellipse"}
+    assert {row["predicted_iou"] for row in table if row["prompt"] == "ellipse"} == {""}
+    discs = [float(r["dice"]) for r in table if (r["prompt"], r["slices"]) == ("ellipse", "all")]
+    boxes = [float(r["dice"]) for r in table if (r["prompt"], r["slices"]) == ("filled box", "all")]
+    assert np.mean(discs) > np.mean(boxes) > 0.6
+    assert set(json.loads((data.out / "summary.json").read_text())["scores"]) == {"box", "filled box", "ellipse"}
+    assert not (data.out / "masks" / "ellipse").exists()
+
+
+def test_propagation_has_the_copied_label_which_is_right_on_its_own_slice(data):
+    run(*data.request("-p", "box", "--mode", "propagate"))
+    table = [row for row in rows_of(data.out / "metrics.csv") if row["prompt"] == "copied label"]
+    assert {row["mode"] for row in table} == {"propagate"}
+    assert {float(row["dice"]) for row in table if row["slices"] == "prompted"} == {1.0}
+    assert all(float(row["dice"]) < 1 for row in table if row["slices"] == "unprompted")
+
+
+def test_they_can_be_left_out(data):
+    run(*data.request("-p", "box", "baselines=false"))
+    assert {row["prompt"] for row in rows_of(data.out / "metrics.csv")} == {"box"}

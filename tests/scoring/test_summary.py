@@ -1,0 +1,107 @@
+"""Statistics over cases and patients, and the table of a run."""
+
+import json
+
+import pytest
+
+from usframe.scoring.metrics import COLUMNS, SCORES
+from usframe.scoring.summary import summarise, table
+
+
+def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None):
+    values = {"case": case, "prompt": prompt, "mode": "slice", "object": object_id, "slices": slices}
+    return {**dict.fromkeys(COLUMNS), **values, "n_slices": 1, "dice": dice, "group": group or case}
+
+
+def test_the_summary_of_four_cases():
+    rows = [row(f"case{n}", dice) for n, dice in enumerate([0.2, 0.4, 0.6, 1.0, None])]
+    found = summarise(rows)["box"]["1"]["all"]["dice"]
+    assert found["mean"] == pytest.approx(0.55)
+    assert found["median"] == pytest.approx(0.5)
+    assert found["sd"] == pytest.approx((0.35 / 3) ** 0.5)
+    assert (found["n"], found["n_undefined"]) == (4, 1)
+    low, high = found["ci95"]
+    assert 0.2 <= low < 0.55 < high <= 1.0
+
+
+def test_the_interval_is_a_percentile_bootstrap_that_the_seed_repeats():
+    rows = [row(f"case{n}", n % 2) for n in range(100)]
+    first = summarise(rows, seed=1)["box"]["1"]["all"]["dice"]["ci95"]
+    assert first == pytest.approx([0.4, 0.6], abs=0.03)
+    assert first == summarise(rows, seed=1)["box"]["1"]["all"]["dice"]["ci95"]
+
+
+def test_one_case_has_neither_deviation_nor_interval():
+    found = summarise([row("only", 0.7)])["box"]["1"]["all"]["dice"]
+    assert found == {"mean": 0.7, "sd": None, "median": 0.7, "ci95": None, "n": 1, "n_groups": 1, "n_undefined": 0}
+
+
+def test_macro_is_the_mean_over_the_objects_of_each_case():
+    rows = [
+        row("a", 0.4, object_id=1),
+        row("a", 0.8, object_id=2),
+        row("b", None, object_id=1),
+        row("b", 1.0, object_id=2),
+        row("c", None, object_id=1),
+    ]
+    summary = summarise(rows)["box"]
+    assert list(summary) == ["1", "2", "macro"]
+    macro = summary["macro"]["all"]["dice"]
+    assert macro["mean"] == pytest.approx((0.6 + 1.0) / 2)
+    assert (macro["n"], macro["n_undefined"]) == (2, 1)
+
+
+def test_the_summary_is_strict_json_with_every_score():
+    summary = summarise([row("a", 0.5), row("a", 0.5, slices="prompted"), row("a", None, slices="unprompted")])
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert tuple(summary["box"]["macro"]["unprompted"]) == SCORES
+    nothing = {"mean": None, "sd": None, "median": None, "ci95": None, "n": 0, "n_groups": 0, "n_undefined": 1}
+    assert summary["box"]["1"]["all"]["hd95_mm"] == nothing
+
+
+def test_cases_of_one_patient_are_not_taken_as_independent():
+    """Ten recordings of each of four patients, who differ: the interval is that of four, not of forty."""
+    levels = (0.2, 0.4, 0.6, 0.8)
+    together = [row(f"p{n}_run{k}", dice, group=f"p{n}") for n, dice in enumerate(levels) for k in range(10)]
+    apart = [{**one, "group": one["case"]} for one in together]
+    grouped, single = (summarise(rows)["box"]["1"]["all"]["dice"] for rows in (together, apart))
+    assert (grouped["n"], grouped["n_groups"], single["n_groups"]) == (40, 4, 40)
+    assert grouped["mean"] == single["mean"]
+    widths = [found["ci95"][1] - found["ci95"][0] for found in (grouped, single)]
+    assert widths[0] > 2.5 * widths[1]
+    assert (
+        summarise([row("a", 0.4, group="p"), row("b", 0.6, group="p")])["box"]["1"]["all"]["dice"]["ci95"] is None
+    )
+
+
+def table_rows():
+    rows = [
+        row("a", 0.5, object_id=1),
+        row("b", 0.7, object_id=1),
+        row("a", 0.9, object_id=10),
+        row("a", 1.0, object_id=2, prompt="mask+point"),
+    ]
+    rows = [{**one, "hd95_mm": 3.25, "nsd": 0.5} for one in rows]
+    return [{**one, "slices": slices} for one in rows for slices in ("all", "prompted", "unprompted")]
+
+
+def test_the_table_has_a_line_per_prompt_and_a_column_per_object():
+    assert table(summarise(table_rows()), {}).splitlines() == [
+        "Dice over all slices: mean of n cases, ± sd",
+        "prompt      object 1  object 2  object 10          macro  HD95 mm    NSD  n",
+        "box            0.600         -      0.900  0.700 ± 0.000      3.2  0.500  2",
+        "mask+point         -     1.000          -          1.000      3.2  0.500  1",
+    ]
+
+
+def test_the_table_marks_what_is_no_answer_of_a_network_and_splits_prompted_from_unprompted_slices():
+    rows = [one for one in table_rows() if one["prompt"] == "mask+point"]
+    assert table(summarise(rows), {"mask+point": "oracle"}, "px", split=True).splitlines()[1:] == [
+        "prompt      object 2  macro  prompted  unprompted  HD95 px    NSD  n  note",
+        "mask+point     1.000  1.000     1.000       1.000      3.2  0.500  1  oracle",
+    ]
+
+
+def test_without_a_row_there_is_a_summary_and_a_table_all_the_same():
+    assert summarise([]) == {}
+    assert table({}, {}).splitlines()[1:] == ["prompt  macro  HD95 mm  NSD  n"]

@@ -1,0 +1,129 @@
+"""Surface distances by hand, and beside those of MONAI on random and on real masks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
+from scipy.ndimage import gaussian_filter
+
+import usframe
+from usframe.scoring.surface import measure_surfaces
+
+DATA = Path(__file__).parents[3] / "shared/data"
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+
+def monai(answer, reference, spacing, tolerance):
+    """HD95, ASSD and NSD of MONAI for masks of two or three dimensions."""
+    pair = [torch.from_numpy(np.ascontiguousarray(mask))[None, None].float() for mask in (answer, reference)]
+    hd95 = compute_hausdorff_distance(*pair, include_background=True, percentile=95, spacing=spacing)
+    assd = compute_average_surface_distance(*pair, include_background=True, symmetric=True, spacing=spacing)
+    return [float(x) for x in (hd95, assd, compute_surface_dice(*pair, [tolerance], True, spacing=spacing))]
+
+
+def ours(answer, reference, spacing, tolerance):
+    found = measure_surfaces(answer, reference, spacing)
+    return [found.hd95(), found.assd(), found.nsd(tolerance)]
+
+
+def blobs(seed, shape):
+    rng = np.random.default_rng(seed)
+    field = gaussian_filter(rng.standard_normal((2, *shape)), (0, *rng.uniform(0.5, 3, 3)))
+    masks = field > field.std() * rng.uniform(-0.5, 1.0)
+    masks[:, 0, 0, 0] = True
+    return masks
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(*[st.integers(2, 18)] * 3),
+    st.tuples(*[st.floats(0.2, 5)] * 3),
+    st.floats(0.1, 5),
+)
+def test_random_masks_score_as_in_monai_whatever_the_spacing(seed, shape, spacing, tolerance):
+    answer, reference = blobs(seed, shape)
+    assert ours(answer, reference, spacing, tolerance) == pytest.approx(
+        monai(answer, reference, spacing, tolerance), abs=1e-3
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(3, 40)] * 2), st.tuples(*[st.floats(0.2, 5)] * 2))
+def test_a_single_slice_is_measured_in_its_plane(seed, shape, spacing):
+    answer, reference = blobs(seed, (1, *shape))
+    assert ours(answer, reference, (3, *spacing), 1.3) == pytest.approx(
+        monai(answer[0], reference[0], spacing, 1.3), abs=1e-3
+    )
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real recordings are not part of the project")
+@pytest.mark.parametrize("name", ["camus", "carotid"])
+def test_real_masks_score_as_in_monai(name):
+    """Two neighbouring frames, or two shifted copies of a volume, of the first case."""
+    path = sorted((DATA / name / "labels").iterdir())[0]
+    labels = usframe.read_volume(path).data
+    first, second = labels[:-1] == 1, labels[1:] == 1
+    spacing = (2.0, 0.31, 0.47)
+    assert ours(first, second, spacing, 0.8)[0] > 0
+    shown = (first, second) if len(first) > 1 else (first[0], second[0])
+    assert ours(first, second, spacing, 0.8) == pytest.approx(
+        monai(*shown, spacing[-shown[0].ndim :], 0.8), abs=1e-3
+    )
+
+
+def square(at, side=4, shape=(1, 12, 12)):
+    mask = np.zeros(shape, bool)
+    mask[:, at[0] : at[0] + side, at[1] : at[1] + side] = True
+    return mask
+
+
+def test_a_square_three_pixels_to_the_right():
+    """Of 12 surface pixels each: 4 are 3 off, the two pairs between at 2 and 1, and the touching column 0."""
+    found = measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 1))
+    assert sorted(found.answer) == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 3]
+    assert found.hd95() == 3
+    assert found.assd() == pytest.approx(18 / 12)
+    assert found.nsd(1) == pytest.approx(6 / 12)
+    assert found.nsd(0) == pytest.approx(4 / 12)
+
+
+def test_distances_follow_the_spacing_of_each_axis():
+    down = measure_surfaces(square((2, 4)), square((5, 4)), (7, 2.0, 0.5))
+    right = measure_surfaces(square((4, 2)), square((4, 5)), (7, 2.0, 0.5))
+    assert (down.hd95(), right.hd95()) == (6.0, 1.5)
+    ahead = np.zeros((3, 4, 4), bool)
+    ahead[0, 1:3, 1:3] = True
+    assert measure_surfaces(ahead, np.roll(ahead, 1, axis=0), (7, 2.0, 0.5)).hd95() == 7
+
+
+def test_what_lies_at_the_tolerance_is_within_it():
+    assert measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 0.1)).nsd(0.1 * 3) == 1
+
+
+def test_the_edge_of_the_image_is_a_surface():
+    whole = np.ones((1, 5, 5), bool)
+    assert len(measure_surfaces(whole, whole, (1, 1, 1)).answer) == 16
+
+
+def test_a_set_of_slices_keeps_the_distances_of_the_whole_volume():
+    """Cutting a volume must not make new surfaces: a tube that agrees on slices 0 to 3 has no distance there."""
+    reference = square((4, 4), shape=(8, 12, 12))
+    answer = reference.copy()
+    answer[4:] = square((4, 7), shape=(4, 12, 12))
+    found = measure_surfaces(answer, reference, (1, 1, 1))
+    first = np.arange(8) < 3
+    assert found.on(first).hd95() == 0
+    assert found.on(~first).hd95() == 3
+    assert len(found.on(first).answer) + len(found.on(~first).answer) == len(found.answer)
+
+
+def test_nothing_has_no_distance():
+    nothing, something = np.zeros((2, 4, 4), bool), np.ones((2, 4, 4), bool)
+    for pair in ((nothing, something), (something, nothing)):
+        assert ours(*pair, (1, 1, 1), 2) == [None, None, 0]
+    assert ours(nothing, nothing, (1, 1, 1), 2) == [None, None, None]

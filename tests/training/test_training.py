@@ -1,0 +1,278 @@
+"""Pretraining on simulated slices: the loop learns, and what it leaves can be used."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import usframe
+from usframe.cli import main
+from usframe.data.clips import Clip
+from usframe.plugins.load import load_plugins
+from usframe.simulation.clips import SimulatedClips
+from usframe.training.clips import Clips, Mixture
+from usframe.training.loop import learning_rate
+from usframe.training.losses import WEIGHTS
+from usframe.training.objectives import Objective, correct
+from usframe.training.validation import Held, score_held
+from usframe.types import Decoded, Prompt
+
+TINY = [
+    "simulate.shape=[1, 64, 64]",
+    "simulate.scene=mass",
+    "train.steps=2",
+    "train.batch_size=2",
+    "train.validate_every=1",
+    "train.validation_images=2",
+    "train.workers=0",
+]
+
+
+@pytest.fixture(scope="module")
+def strategies():
+    registry = load_plugins().prompts
+    return {name: registry.get(name) for name in registry.names()}
+
+
+def pretrain(out, *more: str):
+    return CliRunner().invoke(main, ["run", "pretrain_demo", "-o", str(out), "--device", "cpu", *TINY, *more])
+
+
+def test_pretraining_leaves_a_checkpoint_that_loads_and_a_curve(tmp_path):
+    result = pretrain(tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "out" / "curve.csv").open(newline="") as file:
+        curve = list(csv.DictReader(file))
+    assert [row["step"] for row in curve] == ["1", "2"]
+    assert {"focal", "dice", "iou", "presence", "total", "dice box", "dice point"} <= set(curve[0])
+    full = usframe.load_backbone("demo", checkpoint=tmp_path / "out" / "checkpoint_last.pt", device="cpu")
+    half = usframe.load_backbone("demo", checkpoint=tmp_path / "out" / "checkpoint_last.safetensors", device="cpu")
+    for name, value in half.module.state_dict().items():
+        torch.testing.assert_close(value, full.module.state_dict()[name], atol=1e-3, rtol=1e-3)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["seed"] == 1
+
+
+def test_the_same_seed_trains_the_same_weights(tmp_path):
+    states = []
+    for out in ("a", "b"):
+        pretrain(tmp_path / out, "train.validate_every=2")
+        states.append(torch.load(tmp_path / out / "checkpoint_last.pt")["model"])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+DEADLY = """
+import os
+from pathlib import Path
+from usframe import hookimpl
+
+calls = 0
+
+def deadly(frames, masks, *, rng):
+    global calls
+    calls += 1
+    armed = Path("armed")
+    if armed.exists() and calls == int(armed.read_text()):
+        armed.unlink()
+        os._exit(9)
+    return frames, masks
+
+@hookimpl
+def usframe_register_augmentations(register):
+    register("deadly", deadly)
+"""
+
+
+@pytest.mark.parametrize("killed_at", [1, 9])
+def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path, monkeypatch, killed_at):
+    """The process dies in the middle of a step; the same command goes on, and every bit is as if it had not."""
+    monkeypatch.chdir(tmp_path)
+    Path("deadly.py").write_text(DEADLY)
+    more = ["train.steps=5", "train.save_every=2", "train.validate_every=3", "train.ema=0.9"]
+    more += ["train.interpolate=0.5", "plugins=[deadly.py]"]
+
+    def train(out):
+        words = ["run", "pretrain_demo", "-o", out, "--device", "cpu", *TINY, *more, "augment={deadly: 1.0}"]
+        return subprocess.run([sys.executable, "-m", "usframe", *words], capture_output=True, text=True)
+
+    assert train("whole").returncode == 0
+    Path("armed").write_text(str(killed_at))
+    assert train("killed").returncode == 9
+    again = train("killed")
+    assert again.returncode == 0, again.stderr
+    whole, gone_on = (torch.load(Path(out, "checkpoint_last.pt"))["model"] for out in ("whole", "killed"))
+    assert all(torch.equal(whole[name], gone_on[name]) for name in whole)
+    curves = [Path(out, "curve.csv").read_text() for out in ("whole", "killed")]
+    whole, gone_on = (re.sub(r"^(\d+),[\d.]+", r"\1", curve, flags=re.MULTILINE) for curve in curves)
+    assert whole == gone_on
+
+
+def test_other_settings_do_not_go_on_with_an_earlier_training(tmp_path):
+    assert pretrain(tmp_path / "out").exit_code == 0
+    refused = pretrain(tmp_path / "out", "train.learning_rate=0.5")
+    assert refused.exit_code == 2
+    assert "holds an earlier run" in refused.output
+
+
+def test_a_few_steps_on_one_batch_lower_its_loss(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    slices = Clips(SimulatedClips((1, 64, 64), scene="mass"), seed=0, strategy=strategies["box"])
+    objective = Objective(backbone, WEIGHTS)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    totals = []
+    for _ in range(12):
+        sums, count = objective([slices[0], slices[1]])
+        optimizer.zero_grad()
+        (sums["total"] / count).backward()
+        optimizer.step()
+        totals.append(float(sums["total"].detach()) / count)
+    assert totals[-1] < 0.8 * totals[0]
+
+
+def test_a_sample_depends_on_its_seed_and_number_alone(strategies):
+    clips, again = (Clips(SimulatedClips((4, 64, 64)), seed=5, strategy=strategies["point"]) for _ in range(2))
+    clips[0], clips[1]
+    first, later = clips[2], again[2]
+    np.testing.assert_array_equal(first.images, later.images)
+    np.testing.assert_array_equal(first.masks, later.masks)
+    assert [prompt.frame for prompt in first.begin] == [prompt.frame for prompt in later.begin]
+
+
+def test_a_sample_has_a_prompt_for_every_object_on_every_slice_that_shows_it(strategies):
+    clips = Clips(SimulatedClips((3, 96, 96)), seed=0, strategy=strategies["box"], objects=2, several=0.5)
+    for number in range(12):
+        sample = clips[number]
+        assert sample.masks.shape == (len(sample.images), len(sample.objects), 96, 96)
+        assert len(sample.objects) <= 2
+        shown = {(frame, sample.objects[row]) for frame, row in np.argwhere(sample.masks.any((2, 3)))}
+        assert {(prompt.frame, prompt.object_id) for prompt in sample.prompts} == shown
+        assert 1 <= len({prompt.frame for prompt in sample.begin}) <= 2
+        for prompt in sample.prompts:
+            left, top, right, bottom = prompt.box.astype(int)
+            mask = sample.masks[prompt.frame, sample.objects.index(prompt.object_id)]
+            assert mask[top : bottom + 1, left : right + 1].sum() > 0
+
+
+def test_tracking_trains_the_memory_and_slices_do_not(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    sample = Clips(SimulatedClips((3, 64, 64), scene="mass", shortest=3), seed=0, strategy=strategies["box"])[0]
+    for recipe in ("slice", "clip", "both"):
+        backbone.module.zero_grad()
+        Objective(backbone, WEIGHTS, recipe)([sample])[0]["total"].backward()
+        memory = [value.grad for name, value in backbone.module.named_parameters() if "memory_encoder" in name]
+        assert (recipe == "slice") == all(grad is None or not grad.any() for grad in memory)
+
+
+def test_an_object_that_is_gone_trains_its_presence_only(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    sample = Clips(SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
+    gone = replace(sample, masks=np.zeros_like(sample.masks))
+    terms, count = Objective(backbone, WEIGHTS, "clip")([gone])
+    assert count > 0
+    assert terms["presence"] > 0
+    assert terms["focal"] == terms["dice"] == terms["iou"] == 0
+
+
+def test_a_correcting_click_lies_deepest_in_the_larger_error():
+    """The answer is a square, the object the same square moved to the right by less than half of it."""
+    target = torch.zeros(2, 64, 64)
+    target[0, 20:40, 28:48] = 1
+    target[1, 20:40, 20:26] = 1
+    logits = torch.full((2, 1, 32, 32), -10.0)
+    logits[:, :, 10:20, 10:20] = 10
+    decoded = Decoded(logits, torch.ones(2, 1), torch.ones(2))
+    box = np.array([40, 40, 80, 80], np.float32)
+    missing, extra = correct([Prompt(0, 1, box=box), Prompt(0, 1, box=box)], decoded, target, 128)
+    assert (missing.point_labels.tolist(), extra.point_labels.tolist()) == ([1], [0])
+    (x, y), (u, v) = missing.points[0], extra.points[0]
+    assert 80 < x < 96
+    assert 40 < y < 80
+    assert 52 < u < 80
+    assert 40 < v < 80
+    right = Decoded(torch.where(target > 0, 10.0, -10.0)[:, None], torch.ones(2, 1), torch.ones(2))
+    assert correct([missing, extra], right, target, 128) == (missing, extra)
+
+
+def test_corrections_are_decoded_and_trained_as_well(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    sample = Clips(SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
+    _, plain = Objective(backbone, WEIGHTS)([sample])
+    _, corrected = Objective(backbone, WEIGHTS, corrections=2)([sample])
+    assert corrected == 3 * plain
+
+
+def test_one_clip_can_be_learned_by_heart(strategies):
+    """The whole path, from prompts to gradients: slices and propagation reach Dice 0.95 on one tiny clip."""
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    scan = usframe.simulate(3, shape=(2, 64, 64), scene="vessel")
+    clip = Clip(scan.image, scan.labels, scan.labels, "", 0)
+    clips = Clips(lambda number: clip, seed=0, strategy=strategies["box"], several=0)
+    objective = Objective(backbone, WEIGHTS, "both")
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    held = [Held("clip", scan.image, scan.labels, mode) for mode in ("slice", "propagate")]
+    for step in range(1, 121):
+        backbone.module.train()
+        sums, count = objective([clips[step]])
+        (sums["total"] / count).backward()
+        torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % 20 == 0:
+            backbone.module.eval()
+            boxes = {"box": strategies["box"]}
+            dice = [score["dice"] for one in held for score in score_held(backbone, one, boxes)]
+            if min(dice) > 0.95:
+                break
+    assert min(dice) > 0.95, dice
+
+
+def test_a_mixture_draws_its_strategies_in_their_shares(strategies):
+    mixture = Mixture(strategies, {"box": 3, "point": 1})
+    mask, rng = np.ones((8, 8), bool), np.random.default_rng(0)
+    boxes = [mixture(mask, frame=0, object_id=1, rng=rng).box is not None for _ in range(400)]
+    assert 0.68 < np.mean(boxes) < 0.82
+
+
+def test_the_learning_rate_rises_then_falls_to_nothing():
+    rates = [learning_rate(step, steps=100, warmup=10) for step in range(101)]
+    assert rates[0] == 0.1
+    assert rates[9] == 1
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0)
+
+
+def test_two_processes_train_as_one_with_their_batches_together(tmp_path):
+    """Same samples per step, same loss and weights within float tolerance; each file is written by one of them."""
+    more = ["train.steps=3", "train.validate_every=1", "train.recipe=both", "train.validation_volumes=2"]
+    words = ["-m", "usframe", "run", "pretrain_demo", "--device", "cpu", *TINY, *more, "simulate.shape=[2,64,64]"]
+    spread = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for start, out, size in (([], "one", 4), (spread, "two", 2)):
+        command = [sys.executable, *start, *words, "-o", str(tmp_path / out), f"train.batch_size={size}"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    one, two = (torch.load(tmp_path / out / "checkpoint_last.pt")["model"] for out in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-4, rtol=1e-3)
+    lines = []
+    for out in ("one", "two"):
+        with (tmp_path / out / "curve.csv").open(newline="") as file:
+            lines.append([{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)])
+    assert [line["step"] for line in lines[1]] == [1, 2, 3]
+    for first, second in zip(*lines, strict=True):
+        for term in ("focal", "dice", "iou", "presence", "total"):
+            assert second[term] == pytest.approx(first[term], abs=2e-4)
+        assert second["dice mask"] == pytest.approx(first["dice mask"], abs=0.05)

@@ -1,0 +1,141 @@
+"""The keys of the tasks that train."""
+
+# ruff: noqa: RUF009 - option() is dataclasses.field()
+
+from dataclasses import dataclass
+
+from usframe.config.schema.options import Common, Networked, Paired, option
+
+
+@dataclass
+class Losses:
+    """Weights of the training terms."""
+
+    focal: float = option(20.0, least=0)
+    dice: float = option(1.0, least=0)
+    iou: float = option(1.0, least=0)
+    presence: float = option(1.0, least=0)
+
+
+@dataclass
+class Train:
+    """How a network is trained; ``warmup_steps``, ``validate_every`` and ``save_every`` count optimizer steps.
+
+    ``recipe``: what is learned from a clip, see `usframe.training.objectives.Objective`. ``parameters``, ``optimizer``,
+    ``layer_decay`` and ``encoder_learning_rate``: see `usframe.training.parameters`. ``accumulate``: batches per step.
+    ``stop_after``: validations without a better one that end the training, 0 is never. ``ema``: how much of the
+    moving average each step keeps. ``interpolate``: see `usframe.training.weights.interpolated`.
+    """
+
+    recipe: str = option("slice", choices=("slice", "clip", "both"))
+    parameters: str = option("all", choices=("decoder", "decoder+memory", "lora", "all"))
+    lora_rank: int = option(8, least=1)
+    steps: int = option(1000, least=1)
+    batch_size: int = option(8, least=1)
+    accumulate: int = option(1, least=1)
+    objects_per_image: int = option(3, least=1)
+    prompts_per_object: int = option(1, least=1)
+    corrections: int = option(0, least=0)
+    optimizer: str = option("adamw", choices=("adamw", "muon"))
+    learning_rate: float = option(1e-3, least=0)
+    encoder_learning_rate: float | None = option(None, least=0)
+    layer_decay: float = option(1.0, least=0, most=1)
+    weight_decay: float = option(0.01, least=0)
+    warmup_steps: int = option(100, least=0)
+    gradient_clip: float = option(1.0, least=0)
+    checkpointing: bool = option(False)
+    workers: int = option(0, least=0)
+    validate_every: int = option(500, least=1)
+    save_every: int = option(100, least=1)
+    stop_after: int = option(0, least=0)
+    ema: float = option(0.0, least=0, most=1)
+    interpolate: float = option(1.0, least=0, most=1)
+    tracker: str = option("tensorboard", choices=("none", "tensorboard", "wandb"))
+    losses: Losses = option(Losses)
+
+
+@dataclass
+class TrainSimulated(Train):
+    """``validation_images`` slices, and ``validation_volumes`` volumes where memory is trained, are held out."""
+
+    validation_images: int = option(64, least=1)
+    validation_volumes: int = option(12, least=1)
+
+
+@dataclass
+class TrainLabelled(Train):
+    """``clip_length`` counts slices (recipe ``clip`` and ``both``). ``empty``: share of slices without an object.
+
+    ``validation_slices``: of a held-out case, at most. ``cache``: augmented versions of every slice or clip whose
+    embeddings are kept on disk, where the encoder is not trained; 0 computes them anew.
+    """
+
+    learning_rate: float = option(1e-4, least=0)
+    batch_size: int = option(4, least=1)
+    warmup_steps: int = option(50, least=0)
+    validate_every: int = option(200, least=1)
+    clip_length: int = option(8, least=2)
+    empty: float = option(0.1, least=0, most=1)
+    validation_slices: int = option(16, least=1)
+    cache: int = option(0, least=0)
+
+
+@dataclass
+class Simulate:
+    """``shape``: most slices, rows and columns of a clip. ``scene``: one kind of scene, or null for all of them.
+
+    ``faint``: share of the objects that hardly differ from what surrounds them. ``clutter``: share of those with a
+    layer of another echo, and of the clips with patches that mean nothing. None of those validated on has either.
+    """
+
+    shape: list[int] = option([1, 256, 256], least=1)
+    scene: str | None = option(None)
+    faint: float = option(0.0, least=0, most=1)
+    clutter: float = option(0.0, least=0, most=1)
+
+
+@dataclass
+class Pretrain(Networked):
+    """Train a backbone on simulated clips. ``prompt``: strategy -> share of the objects it points out.
+
+    ``augment``: augmentation -> how often it is applied.
+    """
+
+    task: str = option("pretrain", choices=("pretrain",))
+    backbone: str = option("demo")
+    prompt: dict[str, float] = option(
+        {"box": 0.4, "box+point": 0.15, "point": 0.25, "mask": 0.1, "mask+point": 0.1}, least=0
+    )
+    augment: dict[str, float] = option({}, least=0, most=1)
+    train: TrainSimulated = option(TrainSimulated)
+    simulate: Simulate = option(Simulate)
+
+
+@dataclass
+class Finetune(Paired, Networked):
+    """Train a backbone on volumes with labels. ``prompt`` and ``augment`` as in `Pretrain`, others as in `Predict`.
+
+    ``splits``: a file as `usframe prepare` writes it, of which ``fold`` is taken; without one the share ``val`` of
+    the patients is held out.
+    """
+
+    task: str = option("finetune", choices=("finetune",))
+    labels: str = option("")
+    group: str | None = option(None)
+    splits: str | None = option(None)
+    fold: int = option(0, least=0)
+    val: float = option(0.2, least=0, most=1)
+    prompt: dict[str, float] = option({"box": 0.5, "point": 0.25, "mask": 0.25}, least=0)
+    augment: dict[str, float] = option({}, least=0, most=1)
+    train: TrainLabelled = option(TrainLabelled)
+
+
+@dataclass
+class Preview(Paired, Common):
+    """Draw what augmentations do to one clip; ``names``: only some of them. The seed chooses case and draws."""
+
+    task: str = option("preview", choices=("preview",))
+    labels: str = option("")
+    names: list[str] = option([])
+    draws: int = option(4, least=1, most=16)
+    clip_length: int = option(3, least=1)

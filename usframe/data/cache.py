@@ -1,0 +1,80 @@
+"""Volumes and labels as plain arrays on disk, of which a training reads only the slices that it needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.data.case import Case
+from usframe.errors import ReadError, WriteError
+from usframe.files import whole_file, write_json
+
+
+@dataclass(frozen=True)
+class Cache:
+    """``volumes/CASE.npy`` and ``labels/CASE.npy`` in ``folder``, and a record of what each case was made from."""
+
+    folder: Path
+
+    def volume(self, case: str) -> Path:
+        return self.folder / "volumes" / f"{case}.npy"
+
+    def labels(self, case: str) -> Path:
+        return self.folder / "labels" / f"{case}.npy"
+
+    def put(
+        self, case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], about: Mapping[str, Any]
+    ) -> None:
+        """Keep ``data`` and ``labels``, both (D, H, W), and what is known ``about`` them. Raises `WriteError`."""
+        for path, array in ((self.volume(case.name), data), (self.labels(case.name), labels)):
+            with whole_file(path) as file:
+                np.save(file, array, allow_pickle=False)
+        write_json(self._record(case.name), {"sources": _sources(case), "about": about})
+
+    def remove(self, case: str) -> None:
+        """Take a case away. Raises `WriteError`."""
+        for path in (self._record(case), self.volume(case), self.labels(case)):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise WriteError(f"{path}: cannot be removed ({error.strerror})") from error
+
+    def about(self, case: Case) -> dict[str, Any] | None:
+        """What was put about a case; None unless it is complete and of the files as they are now."""
+        try:
+            record = json.loads(self._record(case.name).read_text(encoding="utf-8"))
+            complete = self.volume(case.name).exists() and self.labels(case.name).exists()
+            about: dict[str, Any] | None = record["about"]
+            return about if complete and record["sources"] == _sources(case) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _record(self, case: str) -> Path:
+        return self.folder / "records" / f"{case}.json"
+
+
+def open_cached(path: Path) -> NDArray[Any]:
+    """The array (D, H, W) of a .npy file, read-only; slices are read from disk when they are looked at.
+
+    An open array keeps a file open, so open it for each use. Raises `ReadError`.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ReadError(f"{path}: cannot be opened as an array ({cause})") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 3:
+        raise ReadError(f"{path}: holds no array of three axes (D, H, W)")
+    return array
+
+
+def _sources(case: Case) -> list[list[Any]]:
+    """Name, size and time of the files of a case, which tell whether they have changed."""
+    paths = [path for path in (case.volume, case.labels) if path is not None]
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]

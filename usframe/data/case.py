@@ -1,0 +1,36 @@
+"""A case: one volume on disk with what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class PromptRow:
+    """A prompt as a file states it; ``where``: file and line; ``mask``: a label file; the rest as in `Prompt`."""
+
+    where: str
+    frame: int
+    object_id: int
+    points: NDArray[np.float32] | None = None
+    point_labels: NDArray[np.int64] | None = None
+    box: NDArray[np.float32] | None = None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One volume on disk, with its labels where there are any. ``group``: its patient, "" where each is one."""
+
+    name: str
+    volume: Path
+    labels: Path | None = None
+    suffix: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    prompts: Sequence[PromptRow] = ()
+    group: str = ""

@@ -1,0 +1,53 @@
+"""Which cases are of one patient: they are not independent, and must not be on both sides of a split."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from usframe.errors import RequestError
+from usframe.plugins.registry import nearest
+
+COLUMNS = ("case", "group")
+
+
+def read_patients(rule: str | None, cases: Sequence[str]) -> dict[str, str]:
+    """Case name -> patient, in the order of ``cases``; without a rule every case is a patient of its own.
+
+    ``rule``: a regular expression whose first group (or whole match, without one) is the patient, searched in the
+    case name, or a CSV file with the columns ``case`` and ``group``. Raises `RequestError` for a case without one.
+    """
+    if rule is None:
+        return {case: case for case in cases}
+    if rule.lower().endswith(".csv"):
+        return _from_table(Path(rule), cases)
+    try:
+        pattern = re.compile(rule)
+    except re.error as error:
+        raise RequestError(f"group={rule} is no regular expression ({error}), and no CSV file") from error
+    found = {case: pattern.search(case) for case in cases}
+    if missing := [case for case, match in found.items() if not (match and (not pattern.groups or match[1]))]:
+        raise RequestError(f"group={rule} finds no patient in the case name {missing[0]}{_and_more(missing)}")
+    return {case: match[1 if pattern.groups else 0] for case, match in found.items() if match}
+
+
+def _from_table(path: Path, cases: Sequence[str]) -> dict[str, str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if not set(COLUMNS) <= set(reader.fieldnames or ()):
+                raise RequestError(f"{path}: has no columns case and group in its first line")
+            patients = {row["case"]: row["group"] for row in reader}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise RequestError(f"group={path} cannot be read: {cause}") from error
+    if missing := [case for case in cases if not patients.get(case)]:
+        hint = nearest(missing[0], list(patients))
+        raise RequestError(f"{path}: no group for case {missing[0]}{hint}{_and_more(missing)}")
+    return {case: patients[case] for case in cases}
+
+
+def _and_more(cases: Sequence[str]) -> str:
+    return f" (and {len(cases) - 1} more)" if len(cases) > 1 else ""

@@ -1,0 +1,61 @@
+"""Masks on the source grid. A file appears under its name only when it is complete."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.errors import WriteError
+from usframe.plugins.load import Plugins, load_plugins
+from usframe.types import Volume
+
+LOSSLESS = {".jpg": ".png", ".jpeg": ".png", ".seg.nrrd": ".nrrd"}
+
+
+@dataclass(frozen=True)
+class PlainGrid:
+    """The grid of a volume made in memory: only its spacing (3,) in mm along D, H, W, if that."""
+
+    spacing_mm: tuple[float, float, float] | None
+
+
+def mask_suffix(source_suffix: str) -> str:
+    """The suffix of a mask for a source: the same, but .png for .jpg and .nrrd for .seg.nrrd."""
+    return LOSSLESS.get(source_suffix.lower(), source_suffix)
+
+
+def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins: Plugins | None = None) -> None:
+    """Write ``mask`` (D, H, W), 0 background and else the object id up to 255, on the grid of ``volume``.
+
+    The suffix of ``path`` decides the format. Missing folders are made, and an existing file is replaced only
+    by a complete one. Raises `WriteError` for a mask that does not fit the volume and for a file that cannot
+    be written; `ReadError` for a suffix without a reader.
+    """
+    path = Path(path)
+    _, entry = (plugins or load_plugins()).readers.for_path(path)
+    if mask.shape != volume.data.shape:
+        raise WriteError(f"{path}: the mask {mask.shape} does not have the volume's shape {volume.data.shape}")
+    if mask.dtype.kind not in "bui" or (mask.size and not 0 <= int(mask.min()) <= int(mask.max()) <= 255):
+        raise WriteError(f"{path}: a mask holds whole numbers from 0 to 255, not {mask.dtype} beyond that")
+    grid = PlainGrid(volume.spacing_mm) if volume.grid is None else volume.grid
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usframe-") as folder:
+            try:
+                entry.load()().write(Path(folder) / path.name, mask.astype(np.uint8), grid)
+            except WriteError as error:
+                raise WriteError(str(error).replace(folder, str(path.parent))) from error
+            _publish(Path(folder), path)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _publish(folder: Path, path: Path) -> None:
+    """Move a written file beside ``path``, after the data files that some formats keep next to it."""
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+        file.replace(path.parent / file.name)

@@ -1,0 +1,1 @@
+"""From volumes and prompts to masks."""

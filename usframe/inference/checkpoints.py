@@ -1,0 +1,169 @@
+"""Weights: where they are looked for, how they are read, and how they must fit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from usframe.errors import CheckpointError, RequestError
+from usframe.plugins.load import Plugins, load_plugins
+from usframe.types import Backbone
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def load_backbone(
+    name: str,
+    *,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    plugins: Plugins | None = None,
+) -> Backbone:
+    """Build the backbone ``name`` with its weights, ready to predict.
+
+    ``checkpoint``: a .pt or .safetensors file, None for the backbone's own, ``"random"`` for none at all.
+    ``device``: auto, cpu, cuda, cuda:N or mps. ``precision``: auto is bf16 on a CUDA device that has it, else fp32.
+    Raises `PluginError` for an unknown name, `CheckpointError` for a missing or unfitting file, and
+    `RequestError` for a device or precision that this machine lacks.
+    """
+    plugins = plugins or load_plugins()
+    factory = plugins.backbones.get(name)
+    where = resolve_device(device)
+    backbone: Backbone = factory(
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        device=where,
+        precision=resolve_precision(precision, where),
+    )
+    return backbone
+
+
+def resolve_device(name: str) -> str:
+    """The torch device for ``auto|cpu|cuda|cuda:N|mps``; raises `RequestError` where it is not there."""
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    available = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if kind not in available or (number and not number.isdigit()):
+        raise RequestError(f"device={name} is not known; use auto, cpu, cuda, cuda:N or mps")
+    if int(number or 0) >= available[kind]:
+        raise RequestError(
+            f"device={name} is not available here: torch {torch.__version__} sees {available[kind]} of them; "
+            "use device=auto or cpu, or install a torch build for your GPU"
+        )
+    return name
+
+
+def resolve_precision(name: str, device: str) -> str:
+    """fp32, bf16 or fp16 for ``device``; raises `RequestError` for one that it cannot do."""
+    import torch
+
+    if name not in PRECISIONS:
+        raise RequestError(f"precision={name} is not known; use one of {', '.join(PRECISIONS)}")
+    cuda = device.startswith("cuda")
+    if name == "auto":
+        return "bf16" if cuda and torch.cuda.is_bf16_supported() else "fp32"
+    if name == "fp16" and not cuda:
+        raise RequestError(f"precision=fp16 needs a CUDA device, not {device}; use bf16 or fp32")
+    return name
+
+
+def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
+    """The file to load: ``path`` if given, else ``filename`` where checkpoints are kept.
+
+    Looked for in ``./checkpoints``, ``$USFRAME_HOME/checkpoints`` and the checkpoints shipped with usframe.
+    Raises `CheckpointError` saying where to get it (``source``) and where to put it.
+    """
+    if path is not None:
+        if not path.is_file():
+            what = "is a folder, not a file" if path.is_dir() else "does not exist"
+            raise CheckpointError(f"checkpoint {path} {what}; {filename} can be had from {source}")
+        return path
+    folders = [Path("checkpoints"), Path(str(files("usframe_checkpoints")))]
+    if home := os.environ.get("USFRAME_HOME"):
+        folders.insert(1, Path(home) / "checkpoints")
+    for folder in folders:
+        if (folder / filename).is_file():
+            return folder / filename
+    raise CheckpointError(
+        f"checkpoint {filename} was not found in {', '.join(map(str, folders))}; "
+        f"get it from {source}, and put it at {folders[0] / filename} or name it with --checkpoint FILE"
+    )
+
+
+def load_weights(module: torch.nn.Module, path: Path) -> None:
+    """Load a .pt (``{"model": state_dict}`` or a bare one) or .safetensors file into ``module``, strictly.
+
+    Nothing but tensors is unpickled. Raises `CheckpointError` naming what is missing, unexpected or of another
+    shape.
+    """
+    state = read_weights(path)
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
+    ]
+    if missing or unexpected or reshaped:
+        parts = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
+        what = "; ".join(_listed(kind, keys) for kind, keys in parts if keys)
+        differ = len(missing) + len(reshaped)
+        other = "; these are weights of another network, check --backbone" if differ > len(expected) / 4 else ""
+        raise CheckpointError(
+            f"checkpoint {path} does not fit this network of {len(expected)} tensors: {what}{other}"
+        )
+    module.load_state_dict(state, strict=True)
+
+
+def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
+    """The state dict stored in ``path``. Raises `CheckpointError` for anything else."""
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        state: Any = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except Exception as error:  # torch and safetensors raise a dozen unrelated types for a damaged file
+        raise CheckpointError(
+            f"checkpoint {path} cannot be read as weights (a .pt or .safetensors of tensors and nothing else); "
+            "it may be damaged or not fully downloaded"
+        ) from error
+    if isinstance(state, Mapping) and isinstance(state.get("model"), Mapping):
+        state = state["model"]
+    if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise CheckpointError(f"checkpoint {path} holds no state dict (a mapping of names to tensors)")
+    return state
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal digest of a checkpoint file, as recorded in run.json."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _listed(what: str, keys: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return f"{len(keys)} {what} ({', '.join(keys[:most])}{more})"

@@ -1,0 +1,80 @@
+"""Which slices of an object are prompted, and between which slices it is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.config.checks import frames_problems, z_range_problems
+from usframe.config.schema import prompt_file
+from usframe.errors import CaseError, RequestError
+
+Extents = Mapping[int, tuple[int, int]]
+
+
+def choose_frames(
+    labels: NDArray[Any], rule: str | Sequence[int], extents: Extents | None = None
+) -> dict[int, tuple[int, ...]]:
+    """Object id -> the slices of ``labels`` (D, H, W; 0 is background) to prompt it on, ascending; maybe none.
+
+    Slices are chosen among those that show the object, within its ``extents``. ``largest``: where it has most
+    pixels. ``middle``, ``first``: in the order of slices. ``every:N``: the first and every N-th after it.
+    ``uniform:K``: K spread evenly, or all where there are fewer. A list names them. Raises `RequestError` for
+    another rule, `CaseError` for a list that goes beyond the volume.
+    """
+    rule = rule if isinstance(rule, str) else list(rule)
+    if problems := frames_problems(rule):
+        raise RequestError(*problems)
+    if prompt_file(rule):
+        raise RequestError(f"frames={rule} brings its own prompts")
+    if not isinstance(rule, str) and max(rule) >= len(labels):
+        raise CaseError(f"frames={rule}: the last slice of the volume is {len(labels) - 1}")
+    chosen = {}
+    for object_id in map(int, np.unique(labels[labels != 0])):
+        area = (labels == object_id).sum((1, 2))
+        first, last = (extents or {}).get(object_id, (0, len(labels) - 1))
+        area[:first] = area[last + 1 :] = 0
+        chosen[object_id] = tuple(map(int, _pick(area, rule))) if area.any() else ()
+    return chosen
+
+
+def find_extents(z_range: Any, depth: int, labels: NDArray[Any] | None = None) -> dict[int, tuple[int, int]]:
+    """Object id -> its first and last slice as ``z_range`` states them; no entry is the whole volume.
+
+    ``z_range``: (first, last) for all objects, ``labels`` (each from its first to its last slice in ``labels``),
+    or None. Raises `RequestError` for another, `CaseError` where it begins beyond the last of ``depth`` slices.
+    """
+    z_range = z_range if z_range is None or isinstance(z_range, str) else list(z_range)
+    if problems := z_range_problems(z_range):
+        raise RequestError(*problems)
+    if z_range is None:
+        return {}
+    if z_range == "labels":
+        if labels is None:
+            raise RequestError("z_range=labels needs labels")
+        shown = {int(one): np.flatnonzero((labels == one).any((1, 2))) for one in np.unique(labels[labels != 0])}
+        return {object_id: (int(frames[0]), int(frames[-1])) for object_id, frames in shown.items()}
+    first, last = z_range
+    if first >= depth:
+        raise CaseError(f"z_range={z_range} begins beyond the last slice, which is {depth - 1}")
+    return dict.fromkeys(range(1, 256), (first, min(last, depth - 1)))
+
+
+def _pick(area: NDArray[np.intp], rule: str | Sequence[int]) -> NDArray[np.intp]:
+    shown = np.flatnonzero(area)
+    if not isinstance(rule, str):
+        return np.intersect1d(shown, np.array(rule))
+    name, _, number = rule.partition(":")
+    if name == "largest":
+        return np.array([area.argmax()])
+    if name == "middle":
+        return shown[[len(shown) // 2]]
+    if name == "first":
+        return shown[:1]
+    if name == "every":
+        return shown[:: int(number)]
+    count = min(int(number), len(shown))
+    return shown[((np.arange(count) + 0.5) * len(shown) / count).astype(int)]

@@ -1,0 +1,172 @@
+"""What a person looks at after a comparison: one table in the terminal, one picture, one HTML page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from usframe.files import write_file
+
+Cell = Mapping[str, Any]
+
+# Of the Okabe-Ito palette; conditions also differ in shape, oracles in being hollow.
+LOOKS = {"clean": ("#0072B2", "o", -0.17), "noised": ("#D55E00", "D", 0.17)}
+SLICES = {"slice": "all slices", "propagate": "slices without a prompt"}
+INK, SOFT, FAINT = "#1d2125", "#5d666f", "#dfe2e5"
+NO_NETWORK, ORACLE = "no network", "oracle: the prompt holds the label mask of a slice that is scored"
+
+
+def table(cells: Sequence[Cell]) -> str:
+    """The cells as plain text: a line per prompt, a column per mode and condition."""
+    prompts, columns = _axes(cells)
+    lines = [["prompt", *(f"{mode}, {condition}" for mode, condition in columns)]]
+    for prompt in prompts:
+        found = [_find(cells, prompt, *column) for column in columns]
+        lines.append([_label(cells, prompt), *map(_words, found)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    notes = [f"* {ORACLE}"] if any(cell["oracle"] for cell in cells) else []
+    return "\n".join(
+        [heading(cells)] + ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines] + notes
+    )
+
+
+def heading(cells: Sequence[Cell]) -> str:
+    """What the numbers are."""
+    modes = list(dict.fromkeys(cell["mode"] for cell in cells))
+    cases = {cell["n"] for cell in cells if cell["n"]}
+    number = f"{min(cases)} to {max(cases)}" if len(cases) > 1 else f"{max(cases, default=0)}"
+    where = "; ".join(f"{mode}: {SLICES[mode]}" for mode in modes)
+    return f"Dice, mean [95 % interval] of n = {number} cases, objects averaged ({where})"
+
+
+def plot(path: Path, cells: Sequence[Cell]) -> None:
+    """Write a PNG with a panel per mode, a line per prompt and a mark per condition. Raises `WriteError`."""
+    prompts, columns = _axes(cells)
+    modes = list(dict.fromkeys(mode for mode, _ in columns))
+    figure = Figure(figsize=(1.9 + 4.6 * len(modes), 1.75 + 0.46 * len(prompts)), dpi=160, layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(modes), sharey=True, sharex=True, gridspec_kw={"wspace": 0.1}))
+    for panel, mode in zip(panels, modes, strict=True):
+        _panel(panel, [cell for cell in cells if cell["mode"] == mode], prompts)
+        panel.set_title(f"{mode}: {SLICES[mode]}", fontsize=10.5, loc="left", color=INK)
+    panels[0].set_yticks(range(len(prompts)), [_label(cells, prompt) for prompt in prompts], fontsize=9.5)
+    for label, prompt in zip(panels[0].get_yticklabels(), prompts, strict=True):
+        label.set_color(INK if _has_network(cells, prompt) else SOFT)
+    panels[0].set_ylim(len(prompts) - 0.45, -0.55)
+    low = min((_interval(cell)[0] for cell in cells if cell["mean"] is not None), default=0.0)
+    panels[0].set_xlim(0 if low < 0.3 else np.floor((low - 0.03) * 10) / 10, 1)
+    figure.legend(handles=_legend(cells), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", facecolor="white")
+    write_file(path, picture.getvalue())
+
+
+def write_page(
+    path: Path,
+    *,
+    title: str,
+    cells: Sequence[Cell],
+    tests: Sequence[Mapping[str, Any]],
+    run: Mapping[str, Any],
+    failures: Sequence[Mapping[str, str]],
+) -> None:
+    """Write report.html, which shows the picture beside it. Raises `WriteError`."""
+    pages = Environment(loader=PackageLoader("usframe.reporting"), autoescape=True, undefined=StrictUndefined)
+    pages.trim_blocks = pages.lstrip_blocks = True
+    prompts, columns = _axes(cells)
+    html = pages.get_template("compare.html").render(
+        title=title,
+        heading=heading(cells),
+        columns=columns,
+        lines=[
+            (prompt, _has_network(cells, prompt), [_find(cells, prompt, *column) for column in columns])
+            for prompt in prompts
+        ],
+        oracle=ORACLE,
+        slices=SLICES,
+        tests=tests,
+        run=run,
+        failures=failures,
+    )
+    write_file(path, html)
+
+
+def _axes(cells: Sequence[Cell]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Prompts, those without a network last; (mode, condition) in the order of the run."""
+    prompts = dict.fromkeys(cell["prompt"] for cell in sorted(cells, key=lambda cell: not cell["network"]))
+    return list(prompts), list(dict.fromkeys((cell["mode"], cell["condition"]) for cell in cells))
+
+
+def _find(cells: Sequence[Cell], prompt: str, mode: str, condition: str) -> Cell | None:
+    where = (prompt, mode, condition)
+    return next((cell for cell in cells if (cell["prompt"], cell["mode"], cell["condition"]) == where), None)
+
+
+def _has_network(cells: Sequence[Cell], prompt: str) -> bool:
+    return any(cell["network"] for cell in cells if cell["prompt"] == prompt)
+
+
+def _label(cells: Sequence[Cell], prompt: str) -> str:
+    return prompt if _has_network(cells, prompt) else f"{prompt} ({NO_NETWORK})"
+
+
+def _words(cell: Cell | None) -> str:
+    if cell is None or cell["mean"] is None:
+        return "-"
+    low, high = cell["ci95_low"], cell["ci95_high"]
+    interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{cell['mean']:.3f}{interval}{' *' if cell['oracle'] else ''}"
+
+
+def _interval(cell: Cell) -> tuple[float, float]:
+    known = cell["ci95_low"] is not None
+    return (cell["ci95_low"], cell["ci95_high"]) if known else (cell["mean"], cell["mean"])
+
+
+def _panel(panel: Axes, cells: Sequence[Cell], prompts: Sequence[str]) -> None:
+    for cell in cells:
+        if cell["mean"] is None:
+            continue
+        colour, marker, shift = LOOKS[cell["condition"]]
+        y, (low, high) = prompts.index(cell["prompt"]) + shift, _interval(cell)
+        panel.plot([low, high], [y, y], color=colour, linewidth=2, alpha=0.55, solid_capstyle="butt", zorder=2)
+        face = "white" if cell["oracle"] else colour
+        panel.plot(
+            cell["mean"], y, marker, color=colour, markerfacecolor=face, markersize=5.5, zorder=3, clip_on=False
+        )
+    first = next((n for n, prompt in enumerate(prompts) if not _has_network(cells, prompt)), None)
+    best = max((c["mean"] for c in cells if not c["network"] and c["mean"] is not None), default=None)
+    if best is not None:
+        panel.axvline(best, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    if first:
+        panel.axhspan(first - 0.5, len(prompts), color="#f2f3f4", zorder=0)
+    panel.set_xlabel("Dice", color=SOFT, fontsize=9.5)
+    panel.grid(axis="x", color=FAINT, linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.tick_params(length=0, labelsize=9.5, labelcolor=SOFT)
+    for side in panel.spines.values():
+        side.set_visible(False)
+
+
+def _legend(cells: Sequence[Cell]) -> list[Line2D]:
+    used = dict.fromkeys(cell["condition"] for cell in cells)
+    handles = [
+        Line2D([], [], color=LOOKS[name][0], marker=LOOKS[name][1], markersize=6.5, label=f"{name} prompts")
+        for name in used
+    ]
+    if any(cell["oracle"] for cell in cells):
+        handles.append(
+            Line2D([], [], color=SOFT, marker="o", markerfacecolor="white", linestyle="none", label="oracle")
+        )
+    if any(not cell["network"] for cell in cells):
+        handles.append(
+            Line2D([], [], color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="best without a network")
+        )
+    return handles

@@ -1,0 +1,115 @@
+"""Answers without a network: what a box or one labelled slice is worth by itself.
+
+In slice mode the box of each prompt, filled, and the ellipse inscribed in it. For propagation the label of the
+nearest prompted slice. A network that does no better has added nothing to its prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.config.schema import Predict, prompt_file
+from usframe.prompting.frames import Extents
+from usframe.prompting.strategies import Noise, make_prompts
+from usframe.types import Prompt, Segmentation
+
+FILLED, ELLIPSE, COPIED = "filled box", "ellipse", "copied label"
+BASELINES = (FILLED, ELLIPSE, COPIED)
+
+
+def make_baselines(
+    labels: NDArray[np.uint8], prompts: Sequence[Prompt], extents: Extents, config: Predict, seed: int
+) -> dict[str, Segmentation]:
+    """The baselines of one case by name, for the objects and slices that ``prompts`` (of any strategy) name.
+
+    ``labels``: (D, H, W), 0 is background. ``extents``: where objects may be, see `usframe.prompting.frames`. ``seed``: that
+    of the case, so that the noise of the boxes is that of box prompts.
+    """
+    if config.mode == "propagate":
+        return {COPIED: copy_label(labels, frames_of(prompts), extents)}
+    boxes = draw_boxes(labels, prompts, config, seed)
+    return {name: fill_boxes(boxes, labels.shape, ellipse=name == ELLIPSE) for name in (FILLED, ELLIPSE)}
+
+
+def frames_of(prompts: Sequence[Prompt]) -> dict[int, set[int]]:
+    """Object id -> the slices it is prompted on."""
+    frames: dict[int, set[int]] = {}
+    for prompt in prompts:
+        frames.setdefault(prompt.object_id, set()).add(prompt.frame)
+    return frames
+
+
+def draw_boxes(labels: NDArray[np.uint8], prompts: Sequence[Prompt], config: Predict, seed: int) -> list[Prompt]:
+    """A box for every object and slice of ``prompts``: that of a prompt file, else drawn from the labels.
+
+    Pieces, margin and noise are those of ``config``. An object without a label on a slice has no box there.
+    """
+    given = [p for p in prompts if p.box is not None] if prompt_file(config.frames) else []
+    wanted = {(p.frame, p.object_id) for p in prompts} - {(p.frame, p.object_id) for p in given}
+    drawn = make_prompts(
+        labels,
+        _box,
+        components=config.components,
+        box_margin=config.box_margin,
+        noise=Noise(config.noise.box),
+        seed=seed,
+        frames={frame for frame, _ in wanted},
+    )
+    return [*given, *(p for p in drawn if (p.frame, p.object_id) in wanted)]
+
+
+def fill_boxes(boxes: Sequence[Prompt], shape: tuple[int, ...], *, ellipse: bool = False) -> Segmentation:
+    """All pixels of each box, or those of the inscribed ellipse, in a volume of ``shape`` (D, H, W).
+
+    Where objects overlap the smaller box wins, so that one inside another is seen. The ellipse is that of the
+    pixel centres: ((x - cx) / (w / 2))² + ((y - cy) / (h / 2))² <= 1 for a box of w x h pixels.
+    """
+    mask = np.zeros(shape, np.uint8)
+    for prompt in sorted(boxes, key=_area, reverse=True):
+        assert prompt.box is not None
+        first, last = np.ceil(prompt.box[:2]).astype(int), np.floor(prompt.box[2:]).astype(int)
+        x, y = (np.arange(first[axis], last[axis] + 1) for axis in (0, 1))
+        centre, half = (prompt.box[:2] + prompt.box[2:]) / 2, (prompt.box[2:] - prompt.box[:2] + 1) / 2
+        across, down = ((x - centre[0]) / half[0]) ** 2, ((y - centre[1]) / half[1]) ** 2
+        inside = down[:, None] + across <= 1 if ellipse else np.full((len(y), len(x)), True)
+        mask[prompt.frame, first[1] : last[1] + 1, first[0] : last[0] + 1][inside] = prompt.object_id
+    return _answer(mask, {prompt.object_id for prompt in boxes})
+
+
+def copy_label(
+    labels: NDArray[np.uint8], prompted: Mapping[int, AbstractSet[int]], extents: Extents | None = None
+) -> Segmentation:
+    """The label (D, H, W) of each object's nearest prompted slice, on every slice of its extent.
+
+    Of two prompted slices equally near, the earlier is copied; it has no noise. Where copies of objects overlap,
+    the one from the nearer slice wins, then the smaller id.
+    """
+    mask = np.zeros(labels.shape, np.uint8)
+    for frame in range(len(labels)):
+        copies = []
+        for object_id, frames in prompted.items():
+            first, last = (extents or {}).get(object_id, (0, len(labels) - 1))
+            if frames and first <= frame <= last:
+                nearest = min(frames, key=lambda other: (abs(other - frame), other))
+                copies.append((abs(nearest - frame), object_id, nearest))
+        for _, object_id, nearest in sorted(copies, reverse=True):
+            mask[frame][labels[nearest] == object_id] = object_id
+    return _answer(mask, set(prompted))
+
+
+def _box(mask: NDArray[np.bool_], *, frame: int, object_id: int, rng: np.random.Generator) -> Prompt:
+    x, y = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return Prompt(frame, object_id, box=np.array([x[0], y[0], x[-1], y[-1]], np.float32))
+
+
+def _area(prompt: Prompt) -> float:
+    assert prompt.box is not None
+    return float(np.prod(prompt.box[2:] - prompt.box[:2] + 1))
+
+
+def _answer(mask: NDArray[np.uint8], objects: AbstractSet[int]) -> Segmentation:
+    return Segmentation(mask, tuple(sorted(objects)), np.full((len(objects), len(mask)), np.nan, np.float32))

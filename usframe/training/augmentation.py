@@ -1,0 +1,44 @@
+"""Augmentations in a row, each with its probability, and what a plugin returned checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.errors import CaseError
+from usframe.plugins.registry import one_line
+from usframe.types import Augmentation
+
+
+class Augment:
+    """Applies ``{name: (augmentation, probability)}`` in the order given, each at its rate."""
+
+    def __init__(self, augmentations: Mapping[str, tuple[Augmentation, float]]) -> None:
+        self.augmentations = dict(augmentations)
+
+    def __call__(
+        self, frames: NDArray[np.float32], masks: NDArray[np.bool_], *, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Frames (T, H, W) in 0-1 and masks (T, O, H, W), changed. Raises `CaseError` for an unusable answer."""
+        for name, (augment, probability) in self.augmentations.items():
+            own = np.random.default_rng(rng.integers(2**63))
+            if rng.random() >= probability:
+                continue
+            try:
+                answer: Any = augment(frames, masks, rng=own)
+                changed, moved = answer
+            except Exception as error:
+                raise CaseError(f"augmentation {name} failed: {one_line(error)}") from error
+            for what, before, after in (("frames", frames, changed), ("masks", masks, moved)):
+                if not isinstance(after, np.ndarray) or (after.shape, after.dtype) != (before.shape, before.dtype):
+                    got = f"{after.dtype} {after.shape}" if isinstance(after, np.ndarray) else type(after).__name__
+                    raise CaseError(
+                        f"augmentation {name} returned {got} for {what}, not {before.dtype} {before.shape}"
+                    )
+            if not (np.isfinite(changed).all() and changed.min(initial=0) >= 0 and changed.max(initial=1) <= 1):
+                raise CaseError(f"augmentation {name} returned frames beyond 0-1")
+            frames, masks = changed, moved
+        return frames, masks

@@ -1,0 +1,116 @@
+"""Training samples: a few slices in a row (or one), prompts for their objects, and the masks to be learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from usframe.data.clips import Clip, Source
+from usframe.prompting.strategies import Noise, make_prompts
+from usframe.types import Augmentation, Prompt, PromptStrategy
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """``images``: (T, H, W) float32 in 0-1. ``objects``: their O ids. ``masks``: (T, O, H, W) bool.
+
+    ``prompts``: for every object on every slice that shows it (or is asked for it). ``begin``: those of them that
+    tracking starts from, on one slice or a few. ``origin`` and ``view``: of its `Clip`.
+    """
+
+    images: NDArray[np.float32]
+    objects: tuple[int, ...]
+    masks: NDArray[np.bool_]
+    prompts: tuple[Prompt, ...]
+    begin: tuple[Prompt, ...]
+    origin: str = ""
+    view: int = 0
+
+
+class Mixture:
+    """A prompt strategy that draws one of several for every object, with the given weights."""
+
+    def __init__(self, strategies: Mapping[str, PromptStrategy], weights: Mapping[str, float]) -> None:
+        names = sorted(weights)
+        self.strategies = [strategies[name] for name in names]
+        self.shares = np.array([weights[name] for name in names], np.float64)
+        self.shares /= self.shares.sum()
+
+    def __call__(
+        self, mask: NDArray[np.bool_], *, frame: int, object_id: int, rng: np.random.Generator
+    ) -> Prompt | None:
+        chosen = self.strategies[rng.choice(len(self.strategies), p=self.shares)]
+        return chosen(mask, frame=frame, object_id=object_id, rng=rng)
+
+
+class Clips(Dataset[Sample]):
+    """Samples from ``source``; sample ``n`` depends on ``seed`` and ``n`` alone, and there is no last one.
+
+    Of the objects of a clip those below ``smallest`` pixels on a slice are not shown there, where another object
+    is larger, and ``objects`` at most are kept; each gets ``rounds`` prompts per slice. Tracking begins on one
+    slice, or, at the rate ``several``, on two, of long clips on up to a third of the slices.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        seed: int,
+        strategy: PromptStrategy,
+        noise: Noise = Noise(),  # noqa: B008 - frozen
+        objects: int = 4,
+        rounds: int = 1,
+        smallest: int = 24,
+        several: float = 0.25,
+        augment: Augmentation | None = None,
+    ) -> None:
+        self.source, self.seed, self.strategy, self.noise = source, seed, strategy, noise
+        self.objects, self.rounds, self.smallest = objects, rounds, smallest
+        self.several, self.augment = several, augment
+
+    def __getitem__(self, number: int) -> Sample:
+        clip = self.source(number)
+        chance = np.random.default_rng([self.seed, number, 1])
+        images, ids, masks, asked = self._view(clip)
+        shown = (asked * np.array(ids, np.uint8)[:, None, None]).max(1, initial=0)
+        drawn = [
+            make_prompts(shown, self.strategy, noise=self.noise, seed=int(chance.integers(2**62)))
+            for _ in range(self.rounds)
+        ]
+        frames = sorted({prompt.frame for prompt in drawn[0]})
+        several = chance.random() < self.several
+        count = int(chance.integers(2, max(2, len(images) // 3), endpoint=True)) if several else 1
+        first = chance.choice(frames, min(len(frames), count), replace=False)
+        begin = [prompt for prompt in drawn[0] if prompt.frame in first]
+        prompts = tuple(prompt for each in drawn for prompt in each)
+        return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view)
+
+    def _view(
+        self, clip: Clip
+    ) -> tuple[NDArray[np.float32], tuple[int, ...], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Images, ids of the O objects, what they are and what is asked for, both (T, O, H, W)."""
+        rng = np.random.default_rng([self.seed, clip.view, 2])
+        ids = self._choose(clip.asked, rng)
+        column = np.array(ids, np.uint8)[:, None, None]
+        masks, asked = clip.labels[:, None] == column, clip.asked[:, None] == column
+        images = clip.images
+        if self.augment is not None:
+            changed, both = self.augment(images, np.concatenate([masks, asked], axis=1), rng=rng)
+            if both[:, len(ids) :].any():  # an augmentation that moved every object out of the picture is left out
+                images, masks, asked = changed, both[:, : len(ids)], both[:, len(ids) :]
+        least = min(self.smallest, int(asked.sum((2, 3)).max()))
+        masks, asked = (part & (part.sum((2, 3), keepdims=True) >= least) for part in (masks, asked))
+        return images, ids, masks, asked
+
+    def _choose(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
+        """The ids to keep; objects that are small everywhere only where no other is there."""
+        ids = [int(one) for one in np.unique(labels) if one]
+        largest = {one: int((labels == one).sum((1, 2)).max()) for one in ids}
+        ids = [one for one in ids if largest[one] >= min(self.smallest, max(largest.values()))]
+        if len(ids) > self.objects:
+            ids = sorted(int(one) for one in rng.choice(ids, self.objects, replace=False))
+        return tuple(ids)

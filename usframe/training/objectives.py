@@ -1,0 +1,157 @@
+"""What a training step minimises: every slice from its own prompt, and the clip from the prompts it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from usframe.geometry import to_model, to_network
+from usframe.inference.decoding import best_candidates, is_ambiguous
+from usframe.inference.propagate import Track, make_tracks, walk
+from usframe.training.clips import Sample
+from usframe.training.losses import mask_losses
+from usframe.training.parameters import encoder_is_frozen
+from usframe.types import Backbone, Decoded, Features, Prompt
+
+Part: TypeAlias = tuple[Decoded, torch.Tensor]
+Encoder: TypeAlias = Callable[[Sequence[Sample]], Features]
+
+
+class Objective(torch.nn.Module):
+    """The training terms of a batch of samples, each slice encoded once.
+
+    ``recipe``: ``slice`` decodes every prompt on its own slice, ``clip`` tracks the objects from the prompts their
+    sample begins with, forward and backward with memory, and ``both`` does both on the same encodings. ``encode``
+    gives the features of all slices of samples, one after the other; by default the backbone's own. After each
+    prompt come ``corrections`` clicks on what was wrong, on its own slice.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        weights: Mapping[str, float],
+        recipe: str = "slice",
+        encode: Encoder | None = None,
+        corrections: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = backbone.module
+        self.verbs, self.weights, self.recipe, self.corrections = backbone, weights, recipe, corrections
+        self.encode: Encoder = encode or (lambda samples: encode_samples(backbone, samples))
+
+    def forward(self, samples: Sequence[Sample]) -> tuple[dict[str, torch.Tensor], int]:
+        """The sums of the terms over decoded masks, and how many masks these are.
+
+        Masks of a slice without the object train its presence only.
+        """
+        features = self.encode(samples)
+        parts: list[Part] = []
+        if self.recipe != "clip":
+            parts += decode_samples(self.verbs, features, samples, self.corrections)
+        if self.recipe != "slice":
+            parts += track_samples(self.verbs, features, samples)
+        losses = [(len(target), mask_losses(decoded, target, self.weights)) for decoded, target in parts]
+        sums = {name: torch.stack([n * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
+        return sums, sum(n for n, _ in losses)
+
+
+def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
+    """The features of all slices of ``samples``, one after the other; without gradients if frozen."""
+    images = np.concatenate([to_network(sample.images, backbone.image_size) for sample in samples])
+    with torch.set_grad_enabled(torch.is_grad_enabled() and not encoder_is_frozen(backbone)):
+        return backbone.encode(torch.from_numpy(images))
+
+
+def decode_samples(
+    backbone: Backbone, features: Features, samples: Sequence[Sample], corrections: int = 0
+) -> list[Part]:
+    """Decoded prompts and masks (N, S/2, S/2), ambiguous prompts (three candidates) apart from the others.
+
+    Each is then decoded ``corrections`` more times, every time with one more click on what was wrong.
+    """
+    every = [
+        (
+            to_model(prompt, sample.images.shape[1:], backbone.image_size),
+            first + prompt.frame,
+            make_target(backbone, sample.masks[prompt.frame, sample.objects.index(prompt.object_id)]),
+        )
+        for first, sample in number_slices(samples)
+        for prompt in sample.prompts
+    ]
+    parts = []
+    for multimask in (False, True):
+        chosen = [item for item in every if is_ambiguous(item[0]) == multimask]
+        if chosen:
+            prompts, index, targets = zip(*chosen, strict=True)
+            parts.append((backbone.decode(features, prompts, index, multimask=multimask), torch.stack(targets)))
+            for _ in range(corrections):
+                prompts = correct(prompts, *parts[-1], backbone.image_size)
+                parts.append((backbone.decode(features, prompts, index), torch.stack(targets)))
+    return parts
+
+
+def correct(prompts: Sequence[Prompt], decoded: Decoded, targets: torch.Tensor, size: int) -> tuple[Prompt, ...]:
+    """The prompts with one more click each: positive where most is missing, negative where most is too much.
+
+    It lies deepest inside the error; a prompt whose answer is right stays as it is. ``size``: S of the network.
+    """
+    logits = F.interpolate(best_candidates(decoded).logits.detach(), size=targets.shape[-2:], mode="bilinear")[:, 0]
+    answers, wanted = (part.cpu().numpy() for part in (logits > 0, targets > 0.5))
+    return tuple(
+        _click(prompt, wanted[n] & ~answers[n], answers[n] & ~wanted[n], size) for n, prompt in enumerate(prompts)
+    )
+
+
+def _click(prompt: Prompt, missing: NDArray[np.bool_], extra: NDArray[np.bool_], size: int) -> Prompt:
+    depths = [
+        cv2.distanceTransform(np.pad(error, 1).astype(np.uint8), cv2.DIST_L2, 5) for error in (missing, extra)
+    ]
+    label = int(depths[0].max() >= depths[1].max())
+    depth = depths[1 - label]
+    if not depth.any():
+        return prompt
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    point = np.asarray((np.array([[column, row]]) - 0.5) * size / len(missing) - 0.5, np.float32)
+    points, labels = point, np.array([label])
+    if prompt.points is not None and prompt.point_labels is not None:
+        points, labels = np.concatenate([prompt.points, point]), np.append(prompt.point_labels, label)
+    return replace(prompt, points=points, point_labels=labels)
+
+
+def track_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:
+    """What `usframe.inference.propagate.walk` answers on every slice of every sample, with the masks (N, S/2, S/2)."""
+    parts: list[Part] = []
+    for first, sample in number_slices(samples):
+
+        def encoded(frame: int, first: int = first) -> Features:
+            return features[first + frame : first + frame + 1]
+
+        def put(track: Track, frame: int, decoded: Decoded, sample: Sample = sample) -> None:
+            rows = [sample.objects.index(one) for one in track.objects]
+            parts.append((decoded, torch.stack([make_target(backbone, sample.masks[frame, row]) for row in rows])))
+
+        length, height, width = sample.images.shape
+        if sample.begin:
+            walk(backbone, make_tracks("", sample.begin), encoded, length, (height, width), put)
+    return parts
+
+
+def make_target(backbone: Backbone, mask: NDArray[np.bool_]) -> torch.Tensor:
+    """A mask (H, W) as shares of the pixels of half the network's input, (S/2, S/2)."""
+    size = backbone.image_size // 2
+    device = next(backbone.module.parameters()).device
+    shares = torch.from_numpy(mask).to(device, torch.float32)[None, None]
+    return F.interpolate(shares, size=(size, size), mode="area")[0, 0]
+
+
+def number_slices(samples: Sequence[Sample]) -> list[tuple[int, Sample]]:
+    """(number of its first slice in the batch, sample)."""
+    firsts = np.cumsum([0, *(len(sample.images) for sample in samples)])
+    return [(int(first), sample) for first, sample in zip(firsts, samples, strict=False)]
