@@ -35,20 +35,21 @@ wheel: install
 	$(BIN)/python -m build --wheel --quiet --no-isolation
 
 # The bundled demo checkpoint from nothing, about eight and a half hours on two cores; killed, the same command goes on.
+TRAINING := checkpoints/training
 TWO = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc_per_node 2 -m usframe run
 checkpoint: install
-	$(BIN)/usframe run pretrain_demo -o pretrained/slices
-	$(BIN)/usframe run pretrain_demo_memory -o pretrained/clips --checkpoint pretrained/slices/checkpoint_last.pt
-	$(TWO) pretrain_demo_detail -o pretrained/detail --checkpoint pretrained/clips/checkpoint_last.pt
-	$(TWO) pretrain_demo_long -o pretrained/long --checkpoint pretrained/detail/checkpoint_last.pt
-	$(TWO) pretrain_demo_faint -o pretrained/faint --checkpoint pretrained/long/checkpoint_last.pt
-	$(TWO) pretrain_demo_again -o pretrained/again --checkpoint pretrained/faint/checkpoint_last.pt
-	$(TWO) pretrain_demo_clutter -o pretrained/clutter --checkpoint pretrained/again/checkpoint_last.pt
-	$(TWO) pretrain_demo_follow -o pretrained/follow --checkpoint pretrained/clutter/checkpoint_last.pt
-	$(TWO) pretrain_demo_settle -o pretrained/settle --checkpoint pretrained/follow/checkpoint_last.pt
+	$(BIN)/usframe run $(TRAINING)/01_slices.yaml -o pretrained/slices
+	$(BIN)/usframe run $(TRAINING)/02_clips.yaml -o pretrained/clips --checkpoint pretrained/slices/checkpoint_last.pt
+	$(TWO) $(TRAINING)/03_detail.yaml -o pretrained/detail --checkpoint pretrained/clips/checkpoint_last.pt
+	$(TWO) $(TRAINING)/04_long.yaml -o pretrained/long --checkpoint pretrained/detail/checkpoint_last.pt
+	$(TWO) $(TRAINING)/05_faint.yaml -o pretrained/faint --checkpoint pretrained/long/checkpoint_last.pt
+	$(TWO) $(TRAINING)/06_again.yaml -o pretrained/again --checkpoint pretrained/faint/checkpoint_last.pt
+	$(TWO) $(TRAINING)/07_clutter.yaml -o pretrained/clutter --checkpoint pretrained/again/checkpoint_last.pt
+	$(TWO) $(TRAINING)/08_follow.yaml -o pretrained/follow --checkpoint pretrained/clutter/checkpoint_last.pt
+	$(TWO) $(TRAINING)/09_settle.yaml -o pretrained/settle --checkpoint pretrained/follow/checkpoint_last.pt
 	$(BIN)/python checkpoints/local_memory.py pretrained/settle/checkpoint_last.pt pretrained/local
-	$(TWO) pretrain_demo_copy -o pretrained/copy --checkpoint pretrained/local/checkpoint_last.pt
-	$(TWO) pretrain_demo_track -o pretrained/track --checkpoint pretrained/copy/checkpoint_last.pt
+	$(TWO) $(TRAINING)/10_copy.yaml -o pretrained/copy --checkpoint pretrained/local/checkpoint_last.pt
+	$(TWO) $(TRAINING)/11_track.yaml -o pretrained/track --checkpoint pretrained/copy/checkpoint_last.pt
 
 clean:
 	rm -rf .venv build dist site usframe_demo

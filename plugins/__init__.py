@@ -46,3 +46,23 @@ def usframe_register_backbones(register: Register) -> None:
         attribute = size.replace("+", "_plus")
         register(f"sam2.1-{size}", f"usframe_plugins.backbones.sam2_family:sam21_{attribute}")
         register(f"sam2.1-{size}-512", f"usframe_plugins.backbones.sam2_family:sam21_{attribute}_512")
+
+
+@hookimpl
+def usframe_register_metrics(register: Register) -> None:
+    for name in ("dice", "iou", "hd95_mm", "assd_mm", "nsd"):
+        register(name, f"usframe_plugins.metrics:{name}")
+
+
+@hookimpl
+def usframe_register_postprocessing(register: Register) -> None:
+    for name in ("largest_component", "fill_holes", "min_volume_ml"):
+        register(name, f"usframe_plugins.postprocessing:{name}")
+
+
+@hookimpl
+def usframe_register_objectives(register: Register) -> None:
+    for name in ("focal", "dice", "iou", "presence"):
+        register(name, f"usframe_plugins.objectives:{name}")
+    for name in ("slice", "clip", "both"):
+        register(name, f"usframe.training.objectives:{name}_recipe")

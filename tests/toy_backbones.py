@@ -50,12 +50,6 @@ class Toy:
         candidates = logits[:, None] + offsets[:, None, None]
         return Decoded(candidates, torch.sigmoid(presence)[:, None] - offsets.abs(), presence)
 
-    def memorize(self, features: torch.Tensor, decoded: Decoded) -> torch.Tensor:
-        raise NotImplementedError
-
-    def condition(self, features: torch.Tensor, memories: Sequence[Memory], **where: object) -> torch.Tensor:
-        raise NotImplementedError
-
 
 class ToyWithMemory(Toy):
     """It believes objects to be where they were prompted, and a little where they were seen since."""

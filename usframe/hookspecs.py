@@ -1,7 +1,7 @@
 """Everything a plugin can add. A package names its plugin module under the entry-point group ``usframe``.
 
 ``target`` is a callable or ``"package.module:attribute"``, imported on first use. Keywords of a target beyond those
-below are its arguments, which a request gives where it names the plugin: ``augment={rotate: {p: 0.5, degrees: 30}}``.
+below are its arguments, given where a request names the plugin: ``augment={rotate: {p: 0.5, degrees: 30}}``.
 D, T, O, H, W: slices, frames of a clip, objects, rows, columns; N: decoded prompts, M: candidate masks of each.
 """
 
@@ -50,9 +50,9 @@ def usframe_register_backbones(register: Register) -> None:
 def usframe_register_metrics(register: Register) -> None:
     """``register(name, target)``; target(reference, mask, both (D, H, W) bool, *, spacing_mm) -> float or None.
 
-    A column of every table. ``spacing_mm``: (3,) along D, H, W, 1 where unknown. None is an undefined score. Where a
-    target takes them it also gets ``surfaces`` (`usframe.types.Surfaces`) and ``tolerance_mm`` (metrics.tolerance_mm
-    of the object). Of a set of slices, ``reference`` and ``mask`` are these slices."""
+    A column of every table. ``spacing_mm``: (3,) along D, H, W, 1 where unknown. None is an undefined score. Where
+    a target takes them it also gets ``surfaces`` (`usframe.types.Surfaces`) and ``tolerance_mm`` (that of the object
+    in ``metrics``). Of a set of slices, ``reference`` and ``mask`` are these slices."""
 
 
 @hookspec

@@ -203,7 +203,7 @@ class Reader(Protocol):
 
 
 class PromptStrategy(Protocol):
-    """From the mask (H, W) of an object on a slice, the strategy's own to change, to a prompt; None for no prompt."""
+    """From the mask (H, W) of an object on a slice, a copy, to a prompt; None for no prompt."""
 
     def __call__(
         self, mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator
@@ -211,7 +211,7 @@ class PromptStrategy(Protocol):
 
 
 class Augmentation(Protocol):
-    """Frames (T, H, W) float32 in 0-1 and masks (T, O, H, W) bool, both its own to change, to the same two."""
+    """Frames (T, H, W) float32 in 0-1 and masks (T, O, H, W) bool, both copies, to the same two, changed."""
 
     def __call__(
         self, frames: NDArray[np.float32], masks: NDArray[np.bool_], /, *, rng: np.random.Generator

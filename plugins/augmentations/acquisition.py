@@ -7,14 +7,11 @@ once per clip; speckle is drawn anew for every frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Frames = NDArray[np.float32]
-Masks = NDArray[Any]
+from .draws import Frames, Masks, between, check_limit, clipped, within
 
 
 def smooth_field(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> Frames:
@@ -25,23 +22,39 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], cells: int) -
     return np.asarray((field - field.mean()) / max(float(field.std()), 1e-6), np.float32)
 
 
-def clipped(frames: NDArray[Any]) -> Frames:
-    return np.asarray(np.clip(frames, 0, 1), np.float32)
+def speckle(
+    frames: Frames,
+    masks: Masks,
+    *,
+    rng: np.random.Generator,
+    least: float = 0.1,
+    most: float = 0.4,
+    grain: float = 1.0,
+) -> tuple[Frames, Masks]:
+    """Multiplied with noise that is longer across the beam than along it.
 
-
-def speckle(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Multiplicative noise of 10-40 %, correlated over 0.5-1.5 pixels along and 1-3 pixels across the beam."""
+    Its deviation is ``least`` to ``most`` of the signal; it is correlated over 0.5-1.5 pixels along and 1-3 pixels
+    across the beam, times ``grain``.
+    """
+    if grain <= 0:
+        raise ValueError(f"grain={grain:g} is no size; give a number above 0")
     noise = rng.standard_normal(frames.shape).astype(np.float32)
-    across, along = rng.uniform(1, 3), rng.uniform(0.5, 1.5)
-    grain = np.stack([cv2.GaussianBlur(one, (0, 0), across, sigmaY=along) for one in noise])
-    return clipped(frames * (1 + rng.uniform(0.1, 0.4) * grain / max(float(grain.std()), 1e-6))), masks
+    across, along = rng.uniform(1, 3) * grain, rng.uniform(0.5, 1.5) * grain
+    smooth = np.stack([cv2.GaussianBlur(one, (0, 0), across, sigmaY=along) for one in noise])
+    return clipped(frames * (1 + between(rng, least, most) * smooth / max(float(smooth.std()), 1e-6))), masks
 
 
-def gain(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Time-gain compensation set wrongly: a factor of up to e between top and bottom, and a wave over depth."""
+def gain(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, tilt: float = 1.0, wave: float = 0.15
+) -> tuple[Frames, Masks]:
+    """Time-gain compensation set wrongly: brighter or darker with depth.
+
+    A factor of up to e^tilt between top and bottom, and a wave over depth of deviation ``wave``, as a logarithm.
+    """
+    check_limit("wave", wave)
     depth = np.linspace(-0.5, 0.5, frames.shape[1], dtype=np.float32)
-    wave = np.interp(depth, np.linspace(-0.5, 0.5, 6), rng.normal(0, 0.15, 6))
-    return clipped(frames * np.exp(rng.uniform(-1, 1) * depth + wave)[:, None]), masks
+    waves = np.interp(depth, np.linspace(-0.5, 0.5, 6), rng.normal(0, wave, 6))
+    return clipped(frames * np.exp(within(rng, "tilt", tilt) * depth + waves)[:, None]), masks
 
 
 @dataclass(frozen=True)
@@ -62,41 +75,67 @@ class Shadow:
         return np.asarray(1 - (1 - self.left) * inside, np.float32)
 
 
-def shadow(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """One to three dark stripes below bone, gas or a bad contact."""
-    for _ in range(rng.integers(1, 4)):
+def shadow(
+    frames: Frames,
+    masks: Masks,
+    *,
+    rng: np.random.Generator,
+    stripes: int = 3,
+    least: float = 0.05,
+    most: float = 0.6,
+) -> tuple[Frames, Masks]:
+    """Dark stripes below bone, gas or a bad contact.
+
+    One to ``stripes`` of them, each with ``least`` to ``most`` of the signal left.
+    """
+    if stripes < 1:
+        raise ValueError(f"stripes={stripes}: at least one is cast")
+    for _ in range(rng.integers(1, stripes + 1)):
         cast = Shadow(
             rng.uniform(0.05, 0.95),
             rng.uniform(0.02, 0.12),
             rng.uniform(-0.4, 0.4),
             rng.uniform(-0.1, 0.7),
-            rng.uniform(0.05, 0.6),
+            between(rng, least, most),
         )
         frames = frames * cast((frames.shape[1], frames.shape[2]))
     return clipped(frames), masks
 
 
-def haze(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
+def haze(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, least: float = 0.05, most: float = 0.35
+) -> tuple[Frames, Masks]:
     """Clutter that lifts what is dark inside the picture: smooth, strongest near the probe or anywhere."""
     height, width = frames.shape[1:]
     depth = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     near = np.exp(-depth / rng.uniform(0.1, 0.5)) if rng.random() < 0.5 else np.ones_like(depth)
     seen = cv2.blur((frames.max(0) > 0.02).astype(np.float32), (height // 12 + 1, height // 12 + 1)) ** 2
-    veil = seen * near * np.clip(0.7 + 0.3 * smooth_field(rng, (height, width), 3), 0, 1) * rng.uniform(0.05, 0.35)
+    smooth = np.clip(0.7 + 0.3 * smooth_field(rng, (height, width), 3), 0, 1)
+    veil = seen * near * smooth * between(rng, least, most)
     return clipped(frames + veil * (1 - frames)), masks
 
 
-def dropout(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Patches in which tissue gives no echo, so that walls are open and insides have dark and bright parts."""
+def dropout(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, least: float = 0.4, most: float = 1.0
+) -> tuple[Frames, Masks]:
+    """Patches in which tissue gives no echo, so that walls are open.
+
+    They lose ``least`` to ``most`` of the signal.
+    """
     field = smooth_field(rng, (frames.shape[1], frames.shape[2]), int(rng.integers(3, 9)))
-    lost = np.clip((field - rng.uniform(0.6, 1.6)) / 0.4, 0, 1) * rng.uniform(0.4, 1.0)
+    lost = np.clip((field - rng.uniform(0.6, 1.6)) / 0.4, 0, 1) * between(rng, least, most)
     return clipped(frames * (1 - lost)), masks
 
 
-def sector(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """The fan of a phased or convex probe: what lies outside is black, and no object there is to be found."""
+def sector(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, least: float = 60.0, most: float = 100.0
+) -> tuple[Frames, Masks]:
+    """The fan of a phased or convex probe, ``least`` to ``most`` degrees wide; what lies outside is black.
+
+    No object there is to be found.
+    """
     height, width = frames.shape[1:]
-    above, half = rng.uniform(0.02, 0.6), np.deg2rad(rng.uniform(30, 50))
+    above, half = rng.uniform(0.02, 0.6), np.deg2rad(between(rng, least, most) / 2)
     rows, columns = np.meshgrid(
         np.linspace(0, 1, height, dtype=np.float32) + above,
         (np.arange(width, dtype=np.float32) - width * rng.uniform(0.42, 0.58)) / height,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from itertools import repeat
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Frames = NDArray[np.float32]
-Masks = NDArray[Any]
+from .draws import Frames, Masks, between, within
 
 
-def warp(frames: Frames, masks: Masks, columns: Frames, rows: Frames) -> tuple[Frames, Masks]:
-    """Frames (T, H, W) and masks (T, O, H, W) taken from ``columns`` and ``rows`` (H, W), in pixels."""
+def warp(frames: Frames, masks: Masks, places: Iterable[tuple[Frames, Frames]]) -> tuple[Frames, Masks]:
+    """Frames (T, H, W) and masks (T, O, H, W), taken for each frame from (columns, rows), both (H, W) in pixels."""
     moved, followed = np.empty_like(frames), np.empty_like(masks)
-    for frame, picture in enumerate(frames):
+    for frame, (picture, (columns, rows)) in enumerate(zip(frames, places, strict=False)):
         moved[frame] = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR)
         for row, mask in enumerate(masks[frame]):
             followed[frame, row] = cv2.remap(mask.astype(np.uint8), columns, rows, cv2.INTER_NEAREST)
@@ -33,22 +32,30 @@ def affine(
     back = cv2.invertAffineTransform(matrix)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     columns, rows = (np.asarray(a * x + b * y + c, np.float32) for a, b, c in back)
-    return warp(frames, masks, columns, rows)
+    return warp(frames, masks, repeat((columns, rows)))
 
 
-def rotate(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Turned by up to 15 degrees."""
-    return affine(frames, masks, degrees=rng.uniform(-15, 15))
+def rotate(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, degrees: float = 15.0
+) -> tuple[Frames, Masks]:
+    """Turned about the middle by up to ``degrees``."""
+    return affine(frames, masks, degrees=within(rng, "degrees", degrees))
 
 
-def scale(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """0.8 to 1.2 times as large, on a logarithmic scale."""
-    return affine(frames, masks, factor=float(np.exp(rng.uniform(np.log(0.8), np.log(1.2)))))
+def scale(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, least: float = 0.8, most: float = 1.2
+) -> tuple[Frames, Masks]:
+    """Enlarged or shrunk ``least`` to ``most`` times, on a logarithmic scale."""
+    if min(least, most) <= 0:
+        raise ValueError(f"least={least:g} and most={most:g}: a picture is scaled by factors above 0")
+    return affine(frames, masks, factor=float(np.exp(between(rng, np.log(least), np.log(most)))))
 
 
-def translate(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Moved by up to a tenth of each side."""
-    return affine(frames, masks, shift=(rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1)))
+def translate(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, share: float = 0.1
+) -> tuple[Frames, Masks]:
+    """Moved by up to this share of each side."""
+    return affine(frames, masks, shift=(within(rng, "share", share), within(rng, "share", share)))
 
 
 def flip(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
@@ -56,11 +63,17 @@ def flip(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Fra
     return np.ascontiguousarray(frames[..., ::-1]), np.ascontiguousarray(masks[..., ::-1])
 
 
-def elastic(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Bent by a smooth random field of 1 to 5 % of the shorter side (Simard et al., ICDAR 2003)."""
+def elastic(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, least: float = 0.01, most: float = 0.05
+) -> tuple[Frames, Masks]:
+    """Bent by a smooth random field, whose standard deviation is a share of the shorter side.
+
+    Simard et al., ICDAR 2003.
+    """
     height, width = frames.shape[1:]
     grid = rng.standard_normal((9, 9, 2)).astype(np.float32)
-    grid = cv2.GaussianBlur(grid, (0, 0), 1.2) * (rng.uniform(0.04, 0.2) * min(height, width))
+    # Smoothing leaves about a quarter of the deviation.
+    grid = cv2.GaussianBlur(grid, (0, 0), 1.2) * (4 * between(rng, least, most) * min(height, width))
     field = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return warp(frames, masks, x + field[..., 0], y + field[..., 1])
+    return warp(frames, masks, repeat((x + field[..., 0], y + field[..., 1])))

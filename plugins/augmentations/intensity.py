@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Frames = NDArray[np.float32]
-Masks = NDArray[Any]
+from .draws import Frames, Masks, between, check_limit, clipped, within
 
 
-def brightness_contrast(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Contrast about the mean by a factor of 0.7-1.3, brightness by up to 0.1."""
+def brightness_contrast(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, brightness: float = 0.1, contrast: float = 0.3
+) -> tuple[Frames, Masks]:
+    """Brighter or darker by up to ``brightness``, and more or less contrast about the mean by that share."""
+    check_limit("contrast", contrast)
     mean = frames.mean()
-    changed = (frames - mean) * rng.uniform(0.7, 1.3) + mean + rng.uniform(-0.1, 0.1)
-    return np.asarray(np.clip(changed, 0, 1), np.float32), masks
+    changed = (frames - mean) * between(rng, 1 - contrast, 1 + contrast) + mean
+    return clipped(changed + within(rng, "brightness", brightness)), masks
 
 
-def gamma(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Grey levels to the power of 0.6-1.65, drawn evenly on a logarithmic scale."""
-    return np.asarray(frames ** np.exp(rng.uniform(-0.5, 0.5)), np.float32), masks
+def gamma(frames: Frames, masks: Masks, *, rng: np.random.Generator, spread: float = 0.5) -> tuple[Frames, Masks]:
+    """Grey levels to a power, drawn evenly on a logarithmic scale from 1 / e^spread to e^spread."""
+    return np.asarray(frames ** np.exp(within(rng, "spread", spread)), np.float32), masks
 
 
-def noise(frames: Frames, masks: Masks, *, rng: np.random.Generator) -> tuple[Frames, Masks]:
-    """Gaussian noise with a standard deviation of up to 0.08."""
-    grain = rng.standard_normal(frames.shape) * rng.uniform(0, 0.08)
-    return np.asarray(np.clip(frames + grain, 0, 1), np.float32), masks
+def noise(
+    frames: Frames, masks: Masks, *, rng: np.random.Generator, deviation: float = 0.08
+) -> tuple[Frames, Masks]:
+    """Gaussian noise with a standard deviation of up to this."""
+    check_limit("deviation", deviation)
+    grain = rng.standard_normal(frames.shape) * between(rng, 0, deviation)
+    return clipped(frames + grain), masks

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from .draws import Frames, Masks, between, check_limit, within
+from .geometry import warp
 
 
 @dataclass(frozen=True)
@@ -24,44 +27,45 @@ class Motion:
     turn: float
     field: NDArray[np.float32]
 
-    def __call__(
-        self, frames: NDArray[np.float32], masks: NDArray[Any]
-    ) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """Frames (T, H, W) and masks (T, O, H, W), each frame deformed by its phase."""
-        height, width = frames.shape[1:]
+    def places(self, height: int, width: int) -> Iterator[tuple[Frames, Frames]]:
+        """For each frame the columns and rows (H, W) that it is taken from, in pixels."""
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         bend = cv2.resize(self.field, (width, height), interpolation=cv2.INTER_CUBIC) * min(height, width)
-        moved, followed = np.empty_like(frames), np.empty_like(masks)
-        for frame, phase in enumerate(self.phase):
+        across, down = x - width / 2, y - height / 2
+        for phase in self.phase:
             turn, factor = np.deg2rad(self.turn * phase), np.exp(self.scale * phase)
-            across, down = x - width / 2, y - height / 2
             cos, sin = np.float32(np.cos(turn) * factor), np.float32(np.sin(turn) * factor)
             columns = cos * across - sin * down + np.float32(width / 2 + self.shift[0] * phase * width)
             rows = sin * across + cos * down + np.float32(height / 2 + self.shift[1] * phase * height)
-            columns, rows = columns + phase * bend[..., 0], rows + phase * bend[..., 1]
-            moved[frame] = cv2.remap(frames[frame], columns, rows, cv2.INTER_LINEAR)
-            for row, mask in enumerate(masks[frame]):
-                followed[frame, row] = cv2.remap(mask.astype(np.uint8), columns, rows, cv2.INTER_NEAREST)
-        return moved, followed
-
-
-def draw_motion(rng: np.random.Generator, frames: int) -> Motion:
-    """A random motion: up to 6 % of shift, 16 % of size, 8 degrees, and a smooth field of about 4 % of the side."""
-    grid = rng.standard_normal((7, 7, 2)).astype(np.float32)
-    field = cv2.GaussianBlur(grid, (0, 0), 1.0) * rng.uniform(0, 0.12)
-    cycle = rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(0.5, 2.0) * np.pi, frames)
-    phase = np.cos(cycle).astype(np.float32) if frames > 1 else np.zeros(1, np.float32)
-    return Motion(
-        phase,
-        rng.uniform(-0.06, 0.06, 2).astype(np.float32),
-        float(rng.uniform(-0.16, 0.16)),
-        float(rng.uniform(-8, 8)),
-        np.asarray(field, np.float32),
-    )
+            yield columns + phase * bend[..., 0], rows + phase * bend[..., 1]
 
 
 def motion(
-    frames: NDArray[np.float32], masks: NDArray[Any], *, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """A smooth deformation whose amount follows a cycle over the clip; a single slice stays as it is."""
-    return draw_motion(rng, len(frames))(frames, masks)
+    frames: Frames,
+    masks: Masks,
+    *,
+    rng: np.random.Generator,
+    shift: float = 0.06,
+    size: float = 0.16,
+    degrees: float = 8.0,
+    bend: float = 0.03,
+) -> tuple[Frames, Masks]:
+    """A smooth deformation whose amount follows a cycle over the clip, as a heart beats or a hand moves.
+
+    At most ``shift`` of each side, ``size`` as a logarithm, ``degrees``, and a smooth field with a standard
+    deviation of ``bend`` of the shorter side. A single slice stays as it is.
+    """
+    for name, limit in (("shift", shift), ("bend", bend)):
+        check_limit(name, limit)
+    grid = rng.standard_normal((7, 7, 2)).astype(np.float32)
+    # Smoothing leaves about a quarter of the deviation.
+    field = cv2.GaussianBlur(grid, (0, 0), 1.0) * between(rng, 0, 4 * bend)
+    cycle = rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(0.5, 2.0) * np.pi, len(frames))
+    drawn = Motion(
+        np.cos(cycle).astype(np.float32) if len(frames) > 1 else np.zeros(1, np.float32),
+        rng.uniform(-shift, shift, 2).astype(np.float32),
+        within(rng, "size", size),
+        within(rng, "degrees", degrees),
+        np.asarray(field, np.float32),
+    )
+    return warp(frames, masks, drawn.places(*frames.shape[1:]))

@@ -12,20 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from usframe import find_checkpoint, load_weights
+from usframe.types import Weights
 
 from .sam2_verbs import Sam2Backbone
 
-RANDOM = "random"
-
 
 @dataclass(frozen=True)
-class Architecture:
-    """A network of the family: its YAML, input size, and the checkpoint it is published with."""
+class Network:
+    """A factory of backbones: what the network is, its YAML, input size, and the checkpoint it is published with.
 
+    ``about`` becomes the docstring of the factory.
+    """
+
+    about: str
     config: str
     image_size: int
     checkpoint: str
     source: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", self.about)
 
     def build(self) -> Any:
         """The SAM2Base network with fresh weights."""
@@ -40,37 +46,44 @@ class Architecture:
         config.memory_attention.layer.cross_attention.feat_sizes = grid
         return instantiate(config)
 
-    def __call__(self, *, checkpoint: Path | None, device: str, precision: str) -> Sam2Backbone:
+    def __call__(self, *, weights: Weights, device: str, precision: str) -> Sam2Backbone:
+        """Raises `CheckpointError` for weights that are missing or do not fit."""
         network = self.build()
-        if str(checkpoint) == RANDOM:
+        if weights == "random":
             return Sam2Backbone(network, None, device, precision)
-        path = find_checkpoint(checkpoint, filename=self.checkpoint, source=self.source)
+        given = weights if isinstance(weights, Path) else None
+        path = find_checkpoint(given, filename=self.checkpoint, source=self.source)
         load_weights(network, path)
         return Sam2Backbone(network, path, device, precision)
 
 
-def _sam21(short: str, name: str) -> Architecture:
+def _sam21(short: str, name: str, image_size: int) -> Network:
     filename = f"sam2.1_hiera_{name}.pt"
-    source = f"https://dl.fbaipublicfiles.com/segment_anything_2/092824/{filename}"
-    return Architecture(f"sam2:configs/sam2.1/sam2.1_hiera_{short}.yaml", 1024, filename, source)
+    trunk = name.replace("_plus", "+")
+    return Network(
+        f"SAM 2.1 Hiera-{trunk} at {image_size} pixels, trained on photographs and videos at 1024.",
+        f"sam2:configs/sam2.1/sam2.1_hiera_{short}.yaml",
+        image_size,
+        filename,
+        f"https://dl.fbaipublicfiles.com/segment_anything_2/092824/{filename}",
+    )
 
 
-demo = Architecture(
+demo = Network(
+    "The demo network: a small SAM 2 at 256 pixels, trained on simulated ultrasound.",
     "usframe_plugins.backbones:demo.yaml",
     256,
     "demo.safetensors",
     "`make checkpoint`, which trains it",
 )
-demo_128 = replace(demo, image_size=128)
-sam21_tiny = _sam21("t", "tiny")
-sam21_small = _sam21("s", "small")
-sam21_base_plus = _sam21("b+", "base_plus")
-sam21_large = _sam21("l", "large")
-sam21_tiny_512, sam21_small_512, sam21_base_plus_512, sam21_large_512 = (
-    replace(network, image_size=512) for network in (sam21_tiny, sam21_small, sam21_base_plus, sam21_large)
-)
+demo_128 = replace(demo, image_size=128, about="The demo network at 128 pixels: faster and coarser, for trials.")
+sam21_tiny, sam21_tiny_512 = (_sam21("t", "tiny", size) for size in (1024, 512))
+sam21_small, sam21_small_512 = (_sam21("s", "small", size) for size in (1024, 512))
+sam21_base_plus, sam21_base_plus_512 = (_sam21("b+", "base_plus", size) for size in (1024, 512))
+sam21_large, sam21_large_512 = (_sam21("l", "large", size) for size in (1024, 512))
 medsam2 = replace(
     sam21_tiny_512,
+    about="MedSAM2: SAM 2.1 Hiera-tiny at 512 pixels, trained on medical images and videos.",
     checkpoint="MedSAM2_latest.pt",
     source="https://huggingface.co/wanglab/MedSAM2/resolve/main/MedSAM2_latest.pt",
 )

@@ -2,6 +2,11 @@
 
 Ravi et al., "SAM 2: Segment Anything in Images and Videos", 2024. The package sam2 brings the network; its
 predictors are not used, because they fix 1024-pixel feature sizes.
+
+Of what ``SAM2Base`` does not promise, `Sam2Backbone` calls ``_encode_new_memory`` and
+``_prepare_memory_conditioned_features`` and reads ``no_mem_embed``, ``no_obj_ptr``, ``obj_ptr_proj``,
+``mask_downsample``, ``sam_prompt_encoder``, ``sam_mask_decoder`` and ``image_encoder.trunk.blocks``, as they are
+in sam2 1.1.
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ class Sam2Features:
 
 
 class Sam2Backbone:
-    """usframe's four verbs on a SAM2Base network (see `usframe.Backbone`)."""
+    """usframe's four verbs on a SAM2Base network (see `usframe.types.MemoryBackbone`)."""
 
     def __init__(self, network: Any, checkpoint: Path | None, device: str, precision: str) -> None:
         self.module = network.to(device).eval()

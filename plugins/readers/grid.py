@@ -13,29 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe import ReadError, RequestError
+from usframe.types import Grid, Spacing
 
 Affine = NDArray[np.float64]
 TIME = "the third axis is time: a spacing of 1 stands for one frame, not for a millimetre"
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
-    """Where the voxels of one file lie.
+class FileGrid:
+    """The `usframe.types.Grid` of one file that a built-in reader made.
 
     ``format``: the reader that knows ``native``, its own header. ``layout``: the stored axes. ``shape``: the
-    stored shape; axes beyond D, H and W have length 1. ``affine``: (4, 4), takes (d, h, w, 1) to millimetres
-    with x to the right, y to the front and z up (RAS, as in NIfTI); None where the file does not say.
+    stored shape; axes beyond D, H and W have length 1.
     """
 
     format: str
     layout: str
     shape: tuple[int, ...]
     affine: Affine | None = None
+    spacing_mm: Spacing | None = None
     native: Any = None
 
     def to_stored(self, mask: NDArray[Any]) -> NDArray[Any]:
         """A mask (D, H, W) with the file's own axes and shape."""
         return mask.transpose(["dhw".index(axis) for axis in self.layout]).reshape(self.shape)
+
+
+def own_grid(grid: Grid, format: str) -> FileGrid | None:
+    """``grid``, if the reader of ``format`` made it; None for that of anybody else."""
+    return grid if isinstance(grid, FileGrid) and grid.format == format else None
 
 
 def axis_order(layout: str, natural: str) -> str:
@@ -100,19 +106,18 @@ def affine_dhw(affine: Affine, kept: tuple[int, ...], layout: str) -> Affine:
     return affine[:, [*in_dhw(columns, layout), 3]]
 
 
-def spacing_of(affine: Affine) -> tuple[float, float, float] | None:
+def spacing_of(affine: Affine) -> Spacing | None:
     """The voxel size (3,) in mm along D, H, W; None unless all three are positive and finite."""
     d, h, w = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
     usable = all(np.isfinite(size) and size > 0 for size in (d, h, w))
     return (d, h, w) if usable else None
 
 
-def plain_affine(grid: Any) -> Affine:
-    """The affine of a grid that another reader made, or of an array made in memory (its spacing, or 1 mm)."""
-    affine = getattr(grid, "affine", None)
-    if affine is not None:
-        return np.asarray(affine, float)
-    d, h, w = getattr(grid, "spacing_mm", None) or (1.0, 1.0, 1.0)
+def plain_affine(grid: Grid) -> Affine:
+    """The affine (4, 4) of a grid that another reader made; its spacing, or 1 mm, where it has none."""
+    if grid.affine is not None:
+        return np.asarray(grid.affine, float)
+    d, h, w = grid.spacing_mm or (1.0, 1.0, 1.0)
     return np.array([[0, 0, w, 0], [0, h, 0, 0], [d, 0, 0, 0], [0, 0, 0, 1]], float)
 
 

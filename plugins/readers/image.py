@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume, WriteError
+from usframe.types import Grid
 
-from .grid import Grid, axis_order, check_file, in_dhw, one_line, three_axes, to_dhw
+from .grid import FileGrid, axis_order, check_file, in_dhw, one_line, own_grid, three_axes, to_dhw
 
 NATURAL = "dhw"
 PAGED = (".tif", ".tiff")
@@ -29,7 +30,7 @@ class ImageReader:
         data = to_dhw(stored, three_axes(stored.shape, tuple(range(stored.ndim)), order), order, path)
         if onto is not None and path.suffix.lower() in LOSSY and len(np.unique(data)) > 2:
             raise ReadError(f"{path}: JPEG changes label values; save the labels as PNG")
-        return Volume(data, None, Grid("image", order, stored.shape), notes)
+        return Volume(data, None, FileGrid("image", order, stored.shape), notes)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
@@ -37,12 +38,13 @@ class ImageReader:
         shape = (len(pages), *pages[0].shape) if len(pages) > 1 else pages[0].shape
         return in_dhw(three_axes(shape, tuple(range(len(shape))), order), order)
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+        """Raises `WriteError` for .jpg, which changes values, and for several slices in anything but a .tif."""
         suffix = path.suffix.lower()
         if suffix in LOSSY:
             raise WriteError(f"{path}: JPEG changes mask values; write the mask as .png")
-        native = isinstance(grid, Grid) and grid.format == "image"
-        stored = grid.to_stored(mask) if native else mask
+        own = own_grid(grid, "image")
+        stored = own.to_stored(mask) if own else mask
         pages = list(stored) if stored.ndim == 3 else [stored]
         if len(pages) > 1 and suffix not in PAGED:
             raise WriteError(f"{path}: {len(pages)} slices do not fit in one picture; write them as .tif")

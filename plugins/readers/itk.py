@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume, WriteError
+from usframe.types import Grid, Spacing
 
 from .grid import (
     TIME,
     Affine,
-    Grid,
+    FileGrid,
     affine_dhw,
     axis_order,
     check_file,
     in_dhw,
     kept_axes,
     one_line,
+    own_grid,
     plain_affine,
     spacing_of,
     three_axes,
@@ -56,7 +57,7 @@ class SimpleITKReader:
         data = to_dhw(stored, three_axes(shape, kept, order), order, path)
         affine, spacing, time = _geometry(image, kept, order)
         native = (image.GetOrigin(), image.GetSpacing(), image.GetDirection())
-        return Volume(data, spacing, Grid("itk", order, shape, affine, native), notes + time)
+        return Volume(data, spacing, FileGrid("itk", order, shape, affine, spacing, native), notes + time)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
@@ -64,11 +65,11 @@ class SimpleITKReader:
         shape = header.GetSize()
         return in_dhw(three_axes(shape, kept_axes(shape, path), order), order)
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
-        native = isinstance(grid, Grid) and grid.format == "itk"
-        stored = grid.to_stored(mask) if native else mask.transpose(2, 1, 0)
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+        own = own_grid(grid, "itk")
+        stored = own.to_stored(mask) if own else mask.transpose(2, 1, 0)
         image = sitk.GetImageFromArray(np.ascontiguousarray(stored.T), isVector=False)
-        origin, spacing, direction = grid.native if native else _plain(grid)
+        origin, spacing, direction = own.native if own else _plain(grid)
         image.SetOrigin(origin)
         image.SetSpacing(spacing)
         image.SetDirection(direction)
@@ -111,7 +112,7 @@ def _header(path: Path) -> sitk.ImageFileReader:
 
 def _geometry(
     image: sitk.Image, kept: tuple[int, ...], order: str
-) -> tuple[Affine | None, tuple[float, float, float] | None, tuple[str, ...]]:
+) -> tuple[Affine | None, Spacing | None, tuple[str, ...]]:
     """Affine (d, h, w, 1) -> mm RAS, voxel size, and a note where the third axis is time."""
     size = image.GetDimension()
     if kept == (0, 1, 3):
@@ -126,7 +127,7 @@ def _geometry(
     return affine, spacing_of(affine), ()
 
 
-def _plain(grid: Any) -> tuple[list[float], list[float], list[float]]:
+def _plain(grid: Grid) -> tuple[list[float], list[float], list[float]]:
     """Origin, spacing and direction (ITK, LPS) of a mask (w, h, d) whose volume came from elsewhere."""
     affine = LPS_TO_RAS @ plain_affine(grid)[:, [2, 1, 0, 3]]
     spacing = np.linalg.norm(affine[:3, :3], axis=0)

@@ -13,17 +13,19 @@ from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
+from usframe.types import Grid, Spacing
 
 from .grid import (
     TIME,
     Affine,
-    Grid,
+    FileGrid,
     affine_dhw,
     axis_order,
     check_file,
     in_dhw,
     kept_axes,
     one_line,
+    own_grid,
     plain_affine,
     spacing_of,
     three_axes,
@@ -69,7 +71,7 @@ class NiftiReader:
                 "voxels as 1 mm; layout=hwd reads rows, columns, slices, and layout=dhw slices, rows, columns"
             )
         affine, spacing = _geometry(image, kept, order, notes)
-        grid = Grid("nifti", order, image.shape, affine, (type(image), image.header.copy()))
+        grid = FileGrid("nifti", order, image.shape, affine, spacing, (type(image), image.header.copy()))
         return Volume(data, spacing, grid, tuple(notes))
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
@@ -77,15 +79,15 @@ class NiftiReader:
         image = _open(path)
         return in_dhw(three_axes(image.shape, kept_axes(image.shape, path), order), order)
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
-        if isinstance(grid, Grid) and grid.format == "nifti":
-            kind, header = grid.native
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+        if own := own_grid(grid, "nifti"):
+            kind, header = own.native
             header = header.copy()
             header.extensions.clear()
             header.set_data_dtype(np.uint8)
             header["cal_min"] = header["cal_max"] = 0
             # No affine beside the header: nibabel then keeps qform, sform and pixdim to the bit.
-            image = kind(grid.to_stored(mask), None, header)
+            image = kind(own.to_stored(mask), None, header)
         else:
             image = nib.Nifti1Image(mask.transpose(2, 1, 0), plain_affine(grid)[:, [2, 1, 0, 3]])
             image.header.set_data_dtype(np.uint8)
@@ -106,7 +108,7 @@ def _open(path: Path) -> Any:
 
 def _geometry(
     image: Any, kept: tuple[int, ...], order: str, notes: list[str]
-) -> tuple[Affine | None, tuple[float, float, float] | None]:
+) -> tuple[Affine | None, Spacing | None]:
     """Affine (d, h, w, 1) -> mm and voxel size; what had to be assumed is added to ``notes``."""
     unit = MILLIMETRES.get(int(image.header["xyzt_units"]) & 7, 1.0)
     affine = np.diag([unit, unit, unit, 1.0]) @ image.affine

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
+from usframe.types import Grid
 
 from .grid import (
-    Grid,
+    FileGrid,
     axis_order,
     check_file,
     in_dhw,
     one_line,
+    own_grid,
     plain_affine,
     three_axes,
     to_dhw,
@@ -55,24 +57,27 @@ class NumpyReader:
         kept, notes = _kept(stored.shape, path)
         data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
         spacing_mm = None if spacing is None or len(kept) < 3 else in_dhw(spacing, order)
-        return Volume(data, spacing_mm, Grid("numpy", order, stored.shape, native=spacing), notes)
+        grid = FileGrid("numpy", order, stored.shape, spacing_mm=spacing_mm, native=spacing)
+        return Volume(data, spacing_mm, grid, notes)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
         shape = _load(path, VOLUME_KEYS, mmap_mode="r")[0].shape
         return in_dhw(three_axes(shape, _kept(shape, path)[0], order), order)
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Any) -> None:
-        native = isinstance(grid, Grid) and grid.format == "numpy"
-        stored = grid.to_stored(mask) if native else mask
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+        """A .npz states the spacing where ``grid`` knows it; a .npy cannot."""
+        own = own_grid(grid, "numpy")
+        stored = own.to_stored(mask) if own else mask
         if path.suffix.lower() != ".npz":
             with path.open("wb") as file:
                 np.save(file, stored)
             return
         arrays: dict[str, Any] = {"segs": stored}
-        if native and grid.native is not None:
-            arrays["spacing"] = np.array(grid.native[::-1], float)
-        elif not native and grid is not None:
+        if own:
+            if own.native is not None:
+                arrays["spacing"] = np.array(own.native[::-1], float)
+        elif grid.affine is not None or grid.spacing_mm is not None:
             arrays["spacing"] = np.linalg.norm(plain_affine(grid)[:3, 2::-1], axis=0)
         with path.open("wb") as file:
             np.savez_compressed(file, **arrays)

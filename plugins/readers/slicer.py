@@ -61,7 +61,7 @@ def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...
 
     Raises `ReadError` where the volume has no position in space, or where no label falls inside it.
     """
-    affine = getattr(onto.grid, "affine", None)
+    affine = None if onto.grid is None else onto.grid.affine
     if affine is None:
         if labels.GetSize()[::-1] == onto.data.shape:
             return Volume(sitk.GetArrayFromImage(labels), onto.spacing_mm, onto.grid, notes)

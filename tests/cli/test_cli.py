@@ -113,7 +113,10 @@ def test_everything_wrong_with_a_request_is_said_at_once(usframe: Usframe) -> No
         ),
         (["-i", "a", "-l", "b", "plugins=[mine.py]"], "mine.py: there is no such plugin file"),
         (["-i", "a, b=[c]", "-l", "d", "-o", "a, b=[c]/e"], "out=a, b=[c]/e lies inside volumes=a, b=[c];"),
-        (["pretrain_demo", "--dry-run"], "--dry-run is not available for task=pretrain"),
+        (
+            ["preview_augmentations", "-i", "a", "-l", "b", "--dry-run"],
+            "--dry-run is not available for task=preview",
+        ),
     ],
 )
 def test_a_wrong_request_is_one_line(usframe: Usframe, words: list[str], message: str) -> None:

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usframe.config.compose import CONFIGS, check_names, compose, read
+from usframe.config.compose import CONFIGS
 from usframe.config.overrides import override
 from usframe.config.schema import Predict, Pretrain
 from usframe.errors import ConfigError
-from usframe.plugins.load import load_plugins
+from usframe.tasks import compose, load, read
 from usframe.tasks.launch import save_experiment
 
+TRAINING = str(Path(__file__).parents[2] / "checkpoints/training/01_slices.yaml")
 ASKED = ["volumes=images", "labels=truth"]
 Write = Callable[..., str]
 
@@ -46,7 +47,7 @@ def predict(*overrides: str, experiment: str | Path = "zero_shot") -> Predict:
 
 
 def pretrain(*overrides: str) -> Pretrain:
-    config = compose("pretrain_demo", overrides)
+    config = compose(TRAINING, overrides)
     assert isinstance(config, Pretrain)
     return config
 
@@ -81,8 +82,7 @@ def test_every_shipped_yaml_opens_with_a_command_that_composes(path: Path) -> No
     keys = {"-i": "volumes", "-l": "labels", "-o": "out"}
     overrides = [word for word in options if "=" in word]
     overrides += [f"{keys[option]}={value}" for option, value in pairwise(options) if option in keys]
-    config = compose(experiment, overrides)
-    assert check_names(config, load_plugins().by_kind()) == []
+    load(compose(experiment, overrides))
 
 
 def test_an_experiment_builds_on_another() -> None:
@@ -96,7 +96,7 @@ def test_every_key_is_reached_by_its_dotted_name() -> None:
     assert (config.noise.box, config.batch_size, config.overlays) == (0.3, 2, False)
     assert (config.cases, config.label_layout) == (["a", "001"], "hwd")
     trained = pretrain("train.losses.dice=2", "simulate.shape=[4,64,64]", "train={steps: 3}")
-    assert (trained.train.losses.dice, trained.train.steps, trained.simulate.shape) == (2, 3, [4, 64, 64])
+    assert (trained.train.losses["dice"], trained.train.steps, trained.simulate.shape) == (2, 3, [4, 64, 64])
 
 
 def test_a_group_is_chosen_by_name_and_adjusted_by_key() -> None:
@@ -236,8 +236,10 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("z_range=[9,3]", "z_range=[9, 3] is not possible; write [first, last] (slices counted from 0), labels or"),
         ("z_range=all", "z_range=all is not possible; write [first, last]"),
         ("patience=-1", "patience=-1 is not possible; it must be at least 0"),
-        ("postprocess=true", "postprocess=True is not possible; set postprocess.largest_component, postprocess."),
-        ("postprocess.min_volume_ml=-2", "postprocess.min_volume_ml=-2.0 is not possible; it must be at least 0"),
+        ("postprocess=true", "postprocess=True is not possible; it must be names with numbers such as {a: 1}, or"),
+        ("postprocess.min_volume_ml=-2", "postprocess.min_volume_ml=-2 is not possible; it must be at least 0"),
+        ("postprocess=[fill_holes,fill_holes]", "postprocess names fill_holes twice"),
+        ("prompts=[{point: 3}]", "prompts={'point': 3} is not possible; write [{point: {ARGUMENT: VALUE}}]"),
         ("out=images/results", "out=images/results lies inside volumes=images; choose another -o"),
         ("out=truth", "out=truth lies inside labels=truth; choose another -o"),
         ("cases=3", "cases=3 is not possible; it must be a list such as [a, b]"),
@@ -258,7 +260,7 @@ def test_prompts_from_a_file_need_no_labels_and_no_strategy(monkeypatch: pytest.
     config = compose("all_prompts", ["volumes=images", "frames='file:~/clicks.csv'"])
     assert isinstance(config, Predict)
     assert (config.frames, config.prompts) == ("file:/home/me/clicks.csv", ["file"])
-    assert check_names(config, load_plugins().by_kind()) == []
+    load(config)
     assert problems_of("volumes=images", "frames=file:a.csv", "z_range=labels", "prompts=[box]") == [
         "prompts are read from a.csv; leave -p out",
         "z_range=labels needs labels: -l LABELS",
@@ -271,16 +273,14 @@ def test_prompts_from_a_file_need_no_labels_and_no_strategy(monkeypatch: pytest.
         ("prompt={box: 0}", "prompt: no strategy has a share above 0"),
         ("prompt.box=-0.1", "prompt.box=-0.1 is not possible; it must be at least 0"),
         ("prompt.box=much", "prompt.box=much is not possible; it must be a number"),
-        (
-            "train.losses.focl=1",
-            "task=pretrain has no key 'train.losses.focl' (did you mean 'train.losses.focal'?)",
-        ),
+        ("train.losses.focal=-1", "train.losses.focal=-1.0 is not possible; it must be at least 0"),
+        ("train.losses.focal=much", "train.losses.focal=much is not possible; it must be a number"),
         ("simulate.shape=[3,3]", "simulate.shape=[3, 3] is not possible; write [D, H, W]"),
         ("volumes=x", "task=pretrain has no key 'volumes'"),
     ],
 )
 def test_one_wrong_option_of_a_training(wrong: str, message: str) -> None:
-    (problem,) = problems_of(wrong, experiment="pretrain_demo")
+    (problem,) = problems_of(wrong, experiment=TRAINING)
     assert problem.startswith(message)
 
 
@@ -294,9 +294,12 @@ def test_everything_wrong_is_said_at_once(write: Write) -> None:
 def test_unknown_prompts_and_backbones_join_the_other_problems() -> None:
     config, problems = read("zero_shot", [*ASKED, "prompts=[bx,point]", "backbone=medsam"])
     assert problems == []
-    prompt, backbone = check_names(config, load_plugins().by_kind())
-    assert prompt.startswith("unknown prompt 'bx' (did you mean 'box'?); known: box, ")
-    assert backbone.startswith("unknown backbone 'medsam' (did you mean 'medsam2'?); known: demo, ")
+    with pytest.raises(ConfigError) as caught:
+        load(config, ["another problem"])
+    other, backbone, prompt = caught.value.problems
+    assert other == "another problem"
+    assert prompt.startswith("prompts: unknown prompt 'bx' (did you mean 'box'?); known: box, ")
+    assert backbone.startswith("backbone: unknown backbone 'medsam' (did you mean 'medsam2'?); known: demo, ")
 
 
 # Texts survive
@@ -326,7 +329,7 @@ def test_any_printable_text_survives_in_a_saved_experiment(
     ("experiment", "overrides"),
     [
         ("zero_shot", [*ASKED, "noise=mild", "seed=3", "out=results"]),
-        ("pretrain_demo", ["prompt={box: 1, point: 2.5}", "train.learning_rate=1e-5"]),
+        (TRAINING, ["prompt={box: 1, point: 2.5}", "train.learning_rate=1e-5"]),
     ],
 )
 def test_a_saved_experiment_runs_again_and_says_how(tmp_path: Path, experiment: str, overrides: list[str]) -> None:
@@ -367,7 +370,7 @@ def test_plugin_files_of_a_saved_experiment_are_in_its_command_only(tmp_path: Pa
 
 # Hydra is shared with sam2
 
-COMPOSE = "from usframe.config.compose import compose\nassert compose(overrides=['volumes=a', 'labels=b']).labels == 'b'\n"
+COMPOSE = "from usframe.tasks import compose\nassert compose(overrides=['volumes=a', 'labels=b']).labels == 'b'\n"
 SAM2 = "import sam2\n"
 SAM2_COMPOSES = (
     "import hydra\nassert hydra.compose('configs/sam2.1/sam2.1_hiera_t.yaml').model.image_size == 1024\n"

@@ -5,10 +5,25 @@ A test class of a plugin inherits the contract of its kind and overrides its fix
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.backbone", f"{__name__}.reader", f"{__name__}.prompt")
+MODULES = ("augmentation", "backbone", "loss", "metric", "postprocessing", "prompt", "reader")
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in MODULES))
 
+from usframe_contracts.augmentation import AugmentationContract  # noqa: E402
 from usframe_contracts.backbone import BackboneContract, MemoryContract, NoMemoryContract  # noqa: E402
+from usframe_contracts.loss import LossContract  # noqa: E402
+from usframe_contracts.metric import MetricContract  # noqa: E402
+from usframe_contracts.postprocessing import PostprocessingContract  # noqa: E402
 from usframe_contracts.prompt import PromptContract  # noqa: E402
 from usframe_contracts.reader import ReaderContract  # noqa: E402
 
-__all__ = ["BackboneContract", "MemoryContract", "NoMemoryContract", "PromptContract", "ReaderContract"]
+__all__ = [
+    "AugmentationContract",
+    "BackboneContract",
+    "LossContract",
+    "MemoryContract",
+    "MetricContract",
+    "NoMemoryContract",
+    "PostprocessingContract",
+    "PromptContract",
+    "ReaderContract",
+]

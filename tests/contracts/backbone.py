@@ -1,4 +1,4 @@
-"""The four verbs of a backbone. A network that propagates inherits `MemoryContract`, another `NoMemoryContract`."""
+"""The verbs of a backbone. A network that propagates inherits `MemoryContract`, another `NoMemoryContract`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 import usframe
 from usframe import Backbone, Decoded, Memory, Prompt, RequestError, Volume
 from usframe.geometry import to_network
+from usframe.types import MemoryBackbone
 
 
 class BackboneContract:
@@ -122,14 +123,10 @@ class BackboneContract:
 
 
 class NoMemoryContract(BackboneContract):
-    """A backbone that cannot propagate says so."""
+    """A backbone that cannot propagate has no `memorize` and no `condition`."""
 
-    def test_memorize_and_condition_are_not_implemented(self, backbone, images, prompts) -> None:
-        features = backbone.encode(images[:1])
-        with pytest.raises(NotImplementedError):
-            backbone.memorize(features, backbone.decode(features, prompts[:1], [0]))
-        with pytest.raises(NotImplementedError):
-            backbone.condition(features, [], frame=0, length=1)
+    def test_it_has_no_memory(self, backbone) -> None:
+        assert not isinstance(backbone, MemoryBackbone)
 
     def test_usframe_refuses_to_propagate_with_it(self, backbone) -> None:
         volume = Volume(np.zeros((2, 40, 60), np.float32))
@@ -140,6 +137,9 @@ class NoMemoryContract(BackboneContract):
 
 class MemoryContract(BackboneContract):
     """`memorize` and `condition`: slices are carried on with the masks of those before them."""
+
+    def test_it_has_a_memory(self, backbone) -> None:
+        assert isinstance(backbone, MemoryBackbone)
 
     def remember(self, backbone, features, prompts: Sequence[Prompt], frame: int, prompted: bool = True) -> Memory:
         decoded = with_presence(backbone.decode(features, prompts, [0] * len(prompts)), 5)

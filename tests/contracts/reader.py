@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from usframe import ReadError, Volume
-from usframe.types import Reader
+from usframe.types import Grid, Reader, Spacing
 
 RECORDING = np.random.default_rng(0).integers(0, 255, (4, 6, 7)).astype(np.uint8)
 SPACING = (0.9, 0.4, 0.3)
+MASK = (RECORDING > 100).astype(np.uint8) * 3
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignGrid:
+    """A `usframe.types.Grid` that somebody else's reader made, without anything that only that reader knows."""
+
+    affine: np.ndarray | None
+    spacing_mm: Spacing | None
+
+
+OBLIQUE = np.array([[0.1, 0.02, 0.3, -9], [0, 0.4, -0.01, 5], [0.9, 0, 0.02, 2], [0, 0, 0, 1]])
+FOREIGN = {
+    "with an affine": ForeignGrid(OBLIQUE, tuple(np.linalg.norm(OBLIQUE[:3, :3], axis=0).tolist())),
+    "with only a spacing": ForeignGrid(None, SPACING),
+    "that knows nothing": ForeignGrid(None, None),
+}
 
 
 class ReaderContract:
@@ -46,14 +64,30 @@ class ReaderContract:
         spacing = reader.read(path).spacing_mm
         assert spacing == (pytest.approx(SPACING) if self.has_spacing else None)
 
+    def test_its_grid_says_where_the_voxels_lie(self, reader, path) -> None:
+        volume = reader.read(path)
+        assert isinstance(volume.grid, Grid)
+        assert volume.grid.spacing_mm == volume.spacing_mm
+        if volume.grid.affine is not None:
+            sizes = np.linalg.norm(volume.grid.affine[:3, :3], axis=0)
+            assert sizes.tolist() == pytest.approx(volume.spacing_mm)
+
     def test_a_mask_comes_back_on_the_grid_of_its_volume(self, reader, path, tmp_path) -> None:
         volume = reader.read(path)
-        mask = (RECORDING > 100).astype(np.uint8) * 3
         target = tmp_path / f"mask{self.suffix}"
-        reader.write(target, mask, volume.grid)
+        reader.write(target, MASK, volume.grid)
         again = reader.read(target, onto=volume)
-        np.testing.assert_array_equal(again.data, mask)
+        np.testing.assert_array_equal(again.data, MASK)
         assert again.spacing_mm == (pytest.approx(volume.spacing_mm) if volume.spacing_mm else None)
+
+    @pytest.mark.parametrize("grid", FOREIGN.values(), ids=FOREIGN)
+    def test_a_mask_can_be_written_on_the_grid_of_another_reader(self, reader, tmp_path, grid) -> None:
+        target = tmp_path / f"mask{self.suffix}"
+        reader.write(target, MASK, grid)
+        again = reader.read(target, onto=Volume(RECORDING, grid.spacing_mm, grid))
+        np.testing.assert_array_equal(again.data, MASK)
+        if self.has_spacing and grid.spacing_mm:
+            assert again.spacing_mm == pytest.approx(grid.spacing_mm)
 
     def test_another_order_of_axes_can_be_named(self, reader, path) -> None:
         shapes = {tuple(reader.shape(path, layout=layout)) for layout in ("dhw", "whd", "hdw")}

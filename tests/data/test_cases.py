@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from usframe.config.schema import Paired
 from usframe.data.case import Case
-from usframe.data.cases import pair_cases, read_labels, read_volume
+from usframe.data.cases import pair_cases
+from usframe.data.reading import read_case, read_labels, read_volume
 from usframe.errors import PairingError, ReadError
 from usframe.plugins.load import load_plugins
 from usframe.types import Volume
@@ -170,7 +172,7 @@ def source(tmp_path) -> Path:
 
 def labels_of(source: Path, labels: Path, layout: str = "auto") -> Volume:
     volume = read_volume(source, layout=layout, plugins=PLUGINS)
-    return read_labels(Case("a", source, labels), volume, layout=layout, plugins=PLUGINS)
+    return read_labels(labels, volume, layout=layout, plugins=PLUGINS)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "f4", "f8"])
@@ -277,8 +279,8 @@ def test_slicer_labels_are_put_on_the_volume(tmp_path, source):
 
 
 def test_a_case_without_labels_has_none_to_read(source):
-    with pytest.raises(ReadError, match="no labels"):
-        read_labels(Case("a", source), read_volume(source, plugins=PLUGINS), plugins=PLUGINS)
+    reading = read_case(Case("a", source), Paired(), PLUGINS)
+    assert reading.labels is reading.empty_slices is None
 
 
 def test_an_unknown_suffix_is_refused(tmp_path):

@@ -99,6 +99,49 @@ def test_rotation_and_scale_stay_within_their_limits() -> None:
         assert 0.62 < areas["scale"] < 1.46
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("rotate", {"degrees": 0.0}),
+        ("scale", {"least": 1.0, "most": 1.0}),
+        ("translate", {"share": 0.0}),
+        ("elastic", {"least": 0.0, "most": 0.0}),
+        ("motion", {"shift": 0.0, "size": 0.0, "degrees": 0.0, "bend": 0.0}),
+        ("brightness_contrast", {"brightness": 0.0, "contrast": 0.0}),
+        ("gamma", {"spread": 0.0}),
+        ("noise", {"deviation": 0.0}),
+        ("speckle", {"least": 0.0, "most": 0.0}),
+        ("gain", {"tilt": 0.0, "wave": 0.0}),
+        ("shadow", {"least": 1.0, "most": 1.0}),
+        ("haze", {"least": 0.0, "most": 0.0}),
+        ("dropout", {"least": 0.0, "most": 0.0}),
+    ],
+)
+def test_arguments_are_how_far_each_goes_and_at_nothing_it_does_nothing(name: str, arguments) -> None:
+    images, masks = REGISTRY.get(name, arguments)(*clip(), rng=np.random.default_rng(0))
+    np.testing.assert_allclose(images, clip()[0], atol=2e-3)
+    np.testing.assert_array_equal(masks, clip()[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("scale", {"least": 1.2, "most": 0.8}, "above most"),
+        ("scale", {"least": 0.0}, "factors above 0"),
+        ("rotate", {"degrees": -5.0}, "degrees=-5 is below 0"),
+        ("haze", {"least": 0.5}, "least=0.5 is above most=0.35"),
+        ("noise", {"deviation": -0.1}, "deviation=-0.1 is below 0"),
+        ("motion", {"bend": -0.1}, "bend=-0.1 is below 0"),
+        ("gain", {"wave": -0.1}, "wave=-0.1 is below 0"),
+        ("speckle", {"grain": 0.0}, "grain=0"),
+        ("shadow", {"stripes": 0}, "stripes=0"),
+    ],
+)
+def test_limits_that_cannot_be_are_told(name: str, arguments, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        REGISTRY.get(name, arguments)(*clip(), rng=np.random.default_rng(0))
+
+
 def test_nothing_outside_the_sector_is_shown_or_asked_for() -> None:
     images, masks = apply("sector", 4)
     assert (images == 0).mean() > 0.1
@@ -125,7 +168,7 @@ def test_rates_decide_how_often_each_is_applied() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda f, m: (f.astype(np.float64), m), "returned float64"),
+        (lambda f, m: (f > 0.5, m), "returned bool"),
         (lambda f, m: (f, m[:, :1]), "for masks"),
         (lambda f, m: (f + 2, m), "beyond 0-1"),
         (lambda f, m: f / 0 if f is None else [][1], "failed: IndexError"),
@@ -137,9 +180,13 @@ def test_an_augmentation_of_a_plugin_that_answers_wrongly_is_named(answer, messa
         augment(*clip(1), rng=np.random.default_rng(0))
 
 
-def test_every_augmentation_is_on_its_page() -> None:
+def test_every_augmentation_is_on_its_page_with_its_arguments() -> None:
     page = (Path(__file__).parents[2] / "docs/augmentations.md").read_text(encoding="utf-8")
-    assert all(f"| `{name}` |" in page for name in REGISTRY.names())
+    for name in REGISTRY.names():
+        told = ", ".join(f"`{key}: {value:g}`" for key, value in REGISTRY.arguments(name).items())
+        assert any(
+            line.startswith(f"| `{name}` |") and line.endswith(f"| {told or '-'} |") for line in page.splitlines()
+        )
 
 
 def test_the_preview_is_a_picture_with_a_column_for_each(tmp_path: Path, data) -> None:

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import cv2
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from toy_backbones import Toy, ToyWithMemory
-from usframe_contracts import MemoryContract, NoMemoryContract, PromptContract, ReaderContract
+from usframe_contracts import (
+    AugmentationContract,
+    LossContract,
+    MemoryContract,
+    MetricContract,
+    NoMemoryContract,
+    PostprocessingContract,
+    PromptContract,
+    ReaderContract,
+)
+from usframe_plugins.backbones.sam2_family import demo
 
-import usframe
 from usframe.plugins.load import load_plugins
 
 PLUGINS = load_plugins()
+RECIPES = ("slice", "clip", "both")
+LOSSES = [name for name in PLUGINS.objectives.names() if name not in RECIPES]
+CLICKS = ("point", "box+point", "mask+point")
 
 
 @pytest.fixture(scope="module")
-def demo():
-    return usframe.load_backbone("demo", checkpoint="random", device="cpu", precision="fp32")
+def untrained():
+    return demo(weights="random", device="cpu", precision="fp32")
 
 
 class TestDemo(MemoryContract):
     @pytest.fixture
-    def backbone(self, demo):
-        return demo
+    def backbone(self, untrained):
+        return untrained
 
 
 class TestStranger(NoMemoryContract):
@@ -43,8 +59,42 @@ class TestPrompts(PromptContract):
         return PLUGINS.prompts.get(request.param)
 
 
+class TestSeveralClicks(PromptContract):
+    @pytest.fixture(params=CLICKS)
+    def strategy(self, request):
+        return PLUGINS.prompts.get(request.param, {"count": 4})
+
+
+class TestAugmentations(AugmentationContract):
+    @pytest.fixture(params=PLUGINS.augmentations.names())
+    def augmentation(self, request):
+        return PLUGINS.augmentations.get(request.param)
+
+
+class TestMetrics(MetricContract):
+    @pytest.fixture(params=PLUGINS.metrics.names())
+    def metric(self, request):
+        return PLUGINS.metrics.get(request.param)
+
+
+class TestPostprocessing(PostprocessingContract):
+    @pytest.fixture(params=PLUGINS.postprocessing.names())
+    def step(self, request):
+        step = PLUGINS.postprocessing.get(request.param)
+        return partial(step, ml=0.01) if request.param == "min_volume_ml" else step
+
+
+class TestLosses(LossContract):
+    @pytest.fixture(params=LOSSES)
+    def loss(self, request):
+        return PLUGINS.objectives.get(request.param)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 class TestNifti(ReaderContract):
-    suffix = ".nii.gz"
+    @pytest.fixture(autouse=True)
+    def _suffix(self, suffix):
+        self.suffix = suffix
 
     @pytest.fixture
     def reader(self):
@@ -54,7 +104,7 @@ class TestNifti(ReaderContract):
         nib.save(nib.Nifti1Image(data.transpose(2, 1, 0), np.diag([*spacing_mm[::-1], 1])), path)
 
 
-class TestNumpy(ReaderContract):
+class TestNumpyArray(ReaderContract):
     suffix = ".npy"
     has_spacing = False
 
@@ -64,3 +114,42 @@ class TestNumpy(ReaderContract):
 
     def save(self, path, data, spacing_mm):
         np.save(path, data)
+
+
+class TestNumpyArchive(ReaderContract):
+    suffix = ".npz"
+
+    @pytest.fixture
+    def reader(self):
+        return PLUGINS.readers.get("numpy")()
+
+    def save(self, path, data, spacing_mm):
+        np.savez(path, imgs=data, spacing=spacing_mm[::-1])
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".mhd", ".hdr"])
+class TestSimpleITK(ReaderContract):
+    @pytest.fixture(autouse=True)
+    def _suffix(self, suffix):
+        self.suffix = suffix
+
+    @pytest.fixture
+    def reader(self):
+        return PLUGINS.readers.get("simpleitk")()
+
+    def save(self, path, data, spacing_mm):
+        image = sitk.GetImageFromArray(data)
+        image.SetSpacing(spacing_mm[::-1])
+        sitk.WriteImage(image, str(path))
+
+
+class TestPictures(ReaderContract):
+    suffix = ".tif"
+    has_spacing = False
+
+    @pytest.fixture
+    def reader(self):
+        return PLUGINS.readers.get("image")()
+
+    def save(self, path, data, spacing_mm):
+        cv2.imwritemulti(str(path), list(data))

@@ -1,5 +1,6 @@
 """The five built-in strategies: what they answer for one mask."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -77,6 +78,45 @@ def test_the_image_border_counts_as_outside():
 def test_the_click_lies_on_the_object(mask):
     x, y = ask(prompts.point, mask).points[0].astype(int)
     assert mask[y, x]
+
+
+def test_further_clicks_lie_deepest_in_what_earlier_ones_leave():
+    """A bar of 5 x 31 pixels, 3 deep in the middle: around each click a disc of radius 1.5 is left out."""
+    mask = np.zeros((9, 40), bool)
+    mask[2:7, 4:35] = True
+    prompt = ask(partial(prompts.point, count=3), mask)
+    assert prompt.points.tolist() == [[19, 4], [6, 4], [10, 4]]
+    assert prompt.point_labels.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("strategy", [prompts.point, prompts.box_and_point, prompts.mask_and_point])
+def test_each_piece_of_an_object_gets_a_click_where_there_are_enough(strategy):
+    mask = np.zeros((20, 50), bool)
+    mask[5:14, 3:12] = mask[6:13, 30:37] = True
+    points = ask(partial(strategy, count=2), mask).points
+    assert len({x < 20 for x, _ in points.tolist()}) == 2
+
+
+@given(MASKS, st.integers(1, 6))
+def test_clicks_are_on_the_object_and_apart_and_the_first_stays_the_same(mask, count):
+    prompt = ask(partial(prompts.point, count=count), mask)
+    points = prompt.points.astype(int)
+    assert 1 <= len(points) <= count
+    assert prompt.point_labels.tolist() == [1] * len(points)
+    assert mask[points[:, 1], points[:, 0]].all()
+    assert len({*map(tuple, points.tolist())}) == len(points)
+    assert prompt.points[0].tolist() == ask(prompts.point, mask).points[0].tolist()
+
+
+def test_an_object_too_small_for_all_clicks_gets_fewer():
+    mask = np.zeros((9, 9), bool)
+    mask[4, 3:5] = True
+    assert len(ask(partial(prompts.point, count=5), mask).points) == 2
+
+
+def test_there_is_at_least_one_click():
+    with pytest.raises(ValueError, match="count=0"):
+        ask(partial(prompts.point, count=0), ring())
 
 
 @given(MASKS)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from usframe.cli import main
-from usframe.config.schema import Predict
-from usframe.scoring.baselines import copy_label, fill_boxes, make_baselines
+from usframe.prompting.strategies import make_prompts
+from usframe.scoring.baselines import copy_label, fill_boxes, frames_of, make_baselines
 from usframe.types import Prompt
 
 
@@ -79,8 +80,9 @@ def test_boxes_of_a_prompt_file_are_used_and_drawn_from_labels_where_it_has_none
     labels = np.zeros((2, 8, 8), np.uint8)
     labels[:, 2:4, 2:4] = 1
     click = Prompt(1, 1, points=np.array([[2, 2]], np.float32), point_labels=np.array([1]))
-    config = Predict(frames="file:clicks.csv")
-    mask = make_baselines(labels, [box(1, 0, 0, 7, 7), click], {}, config, 0)["filled box"].mask
+    given, draw = [box(1, 0, 0, 7, 7)], partial(make_prompts, labels)
+    frames = frames_of([*given, click])
+    mask = make_baselines(labels, frames, {}, "slice", given, draw)["filled box"].mask
     assert mask[0].all()
     assert mask[1].tolist() == labels[1].tolist()
 

@@ -1,16 +1,22 @@
-"""Statistics over cases and patients, and the table of a run."""
+"""Statistics over cases and patients."""
 
 import json
 
 import pytest
 
-from usframe.scoring.metrics import COLUMNS, SCORES
-from usframe.scoring.summary import summarise, table
+from usframe.scoring.metrics import METRICS
+from usframe.scoring.summary import added_scores, mean, mean_scores, summarise
+
+SCORES = (*METRICS, "predicted_iou")
 
 
-def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None):
-    values = {"case": case, "prompt": prompt, "mode": "slice", "object": object_id, "slices": slices}
-    return {**dict.fromkeys(COLUMNS), **values, "n_slices": 1, "dice": dice, "group": group or case}
+def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None, **scores):
+    """A row of a clean prompt in which nothing but the Dice and ``scores`` is defined."""
+    return {
+        **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": object_id, "slices": slices},
+        **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": "mm", "oracle": False},
+        **{"group": group or case, "scores": {**dict.fromkeys(SCORES), "dice": dice, **scores}},
+    }
 
 
 def test_the_summary_of_four_cases():
@@ -74,34 +80,22 @@ def test_cases_of_one_patient_are_not_taken_as_independent():
     )
 
 
-def table_rows():
-    rows = [
-        row("a", 0.5, object_id=1),
-        row("b", 0.7, object_id=1),
-        row("a", 0.9, object_id=10),
-        row("a", 1.0, object_id=2, prompt="mask+point"),
-    ]
-    rows = [{**one, "hd95_mm": 3.25, "nsd": 0.5} for one in rows]
-    return [{**one, "slices": slices} for one in rows for slices in ("all", "prompted", "unprompted")]
+def test_the_scores_of_other_packages_are_summarised_too_where_a_row_has_them():
+    rows = [row("a", 0.5, rim=0.25), row("b", 0.7, rim=None), row("c", 0.9)]
+    summary = summarise(rows)
+    found = summary["box"]["macro"]["all"]["rim"]
+    assert (found["mean"], found["n"], found["n_undefined"]) == (0.25, 1, 2)
+    assert added_scores(summary) == ["rim"]
+    assert added_scores(summarise(rows[2:])) == []
 
 
-def test_the_table_has_a_line_per_prompt_and_a_column_per_object():
-    assert table(summarise(table_rows()), {}).splitlines() == [
-        "Dice over all slices: mean of n cases, ± sd",
-        "prompt      object 1  object 2  object 10          macro  HD95 mm    NSD  n",
-        "box            0.600         -      0.900  0.700 ± 0.000      3.2  0.500  2",
-        "mask+point         -     1.000          -          1.000      3.2  0.500  1",
-    ]
+def test_means_are_over_what_is_defined():
+    assert mean([0.5, None, 1.0]) == 0.75
+    assert mean([None]) is mean([]) is None
+    scores = mean_scores([row("a", 0.5, rim=0.25), row("a", None)])
+    assert (scores["dice"], scores["rim"], scores["nsd"]) == (0.5, 0.25, None)
 
 
-def test_the_table_marks_what_is_no_answer_of_a_network_and_splits_prompted_from_unprompted_slices():
-    rows = [one for one in table_rows() if one["prompt"] == "mask+point"]
-    assert table(summarise(rows), {"mask+point": "oracle"}, "px", split=True).splitlines()[1:] == [
-        "prompt      object 2  macro  prompted  unprompted  HD95 px    NSD  n  note",
-        "mask+point     1.000  1.000     1.000       1.000      3.2  0.500  1  oracle",
-    ]
-
-
-def test_without_a_row_there_is_a_summary_and_a_table_all_the_same():
+def test_without_a_row_there_is_a_summary_all_the_same():
     assert summarise([]) == {}
-    assert table({}, {}).splitlines()[1:] == ["prompt  macro  HD95 mm  NSD  n"]
+    assert added_scores({}) == []

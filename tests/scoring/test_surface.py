@@ -1,5 +1,6 @@
 """Surface distances by hand, and beside those of MONAI on random and on real masks."""
 
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from scipy.ndimage import gaussian_filter
 
 import usframe
+from usframe.plugins import load_plugins
 from usframe.scoring.surface import measure_surfaces
+from usframe.types import Surfaces
 
 DATA = Path(__file__).parents[3] / "shared/data"
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -25,9 +28,21 @@ def monai(answer, reference, spacing, tolerance):
     return [float(x) for x in (hd95, assd, compute_surface_dice(*pair, [tolerance], True, spacing=spacing))]
 
 
+METRICS = {name: load_plugins().metrics.get(name) for name in ("hd95_mm", "assd_mm", "nsd")}
+
+
+def scores(surfaces: Surfaces, tolerance: float = 1.0) -> list[float | None]:
+    """HD95, ASSD and NSD, which look at nothing but the surfaces."""
+    offered = {"spacing_mm": (1, 1, 1), "surfaces": surfaces, "tolerance_mm": tolerance}
+    nothing = np.zeros((1, 1, 1), bool)
+    return [
+        metric(nothing, nothing, **{key: offered[key] for key in offered.keys() & signature(metric).parameters})
+        for metric in METRICS.values()
+    ]
+
+
 def ours(answer, reference, spacing, tolerance):
-    found = measure_surfaces(answer, reference, spacing)
-    return [found.hd95(), found.assd(), found.nsd(tolerance)]
+    return scores(measure_surfaces(answer, reference, spacing).surfaces, tolerance)
 
 
 def blobs(seed, shape):
@@ -84,30 +99,28 @@ def square(at, side=4, shape=(1, 12, 12)):
 
 def test_a_square_three_pixels_to_the_right():
     """Of 12 surface pixels each: 4 are 3 off, the two pairs between at 2 and 1, and the touching column 0."""
-    found = measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 1))
+    found = measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 1)).surfaces
     assert sorted(found.answer) == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 3]
-    assert found.hd95() == 3
-    assert found.assd() == pytest.approx(18 / 12)
-    assert found.nsd(1) == pytest.approx(6 / 12)
-    assert found.nsd(0) == pytest.approx(4 / 12)
+    assert scores(found, 1) == [3, pytest.approx(18 / 12), pytest.approx(6 / 12)]
+    assert scores(found, 0)[2] == pytest.approx(4 / 12)
 
 
 def test_distances_follow_the_spacing_of_each_axis():
-    down = measure_surfaces(square((2, 4)), square((5, 4)), (7, 2.0, 0.5))
-    right = measure_surfaces(square((4, 2)), square((4, 5)), (7, 2.0, 0.5))
-    assert (down.hd95(), right.hd95()) == (6.0, 1.5)
+    down = ours(square((2, 4)), square((5, 4)), (7, 2.0, 0.5), 1)
+    right = ours(square((4, 2)), square((4, 5)), (7, 2.0, 0.5), 1)
+    assert (down[0], right[0]) == (6.0, 1.5)
     ahead = np.zeros((3, 4, 4), bool)
     ahead[0, 1:3, 1:3] = True
-    assert measure_surfaces(ahead, np.roll(ahead, 1, axis=0), (7, 2.0, 0.5)).hd95() == 7
+    assert ours(ahead, np.roll(ahead, 1, axis=0), (7, 2.0, 0.5), 1)[0] == 7
 
 
 def test_what_lies_at_the_tolerance_is_within_it():
-    assert measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 0.1)).nsd(0.1 * 3) == 1
+    assert ours(square((4, 2)), square((4, 5)), (1, 1, 0.1), 0.1 * 3)[2] == 1
 
 
 def test_the_edge_of_the_image_is_a_surface():
     whole = np.ones((1, 5, 5), bool)
-    assert len(measure_surfaces(whole, whole, (1, 1, 1)).answer) == 16
+    assert len(measure_surfaces(whole, whole, (1, 1, 1)).surfaces.answer) == 16
 
 
 def test_a_set_of_slices_keeps_the_distances_of_the_whole_volume():
@@ -117,9 +130,9 @@ def test_a_set_of_slices_keeps_the_distances_of_the_whole_volume():
     answer[4:] = square((4, 7), shape=(4, 12, 12))
     found = measure_surfaces(answer, reference, (1, 1, 1))
     first = np.arange(8) < 3
-    assert found.on(first).hd95() == 0
-    assert found.on(~first).hd95() == 3
-    assert len(found.on(first).answer) + len(found.on(~first).answer) == len(found.answer)
+    assert scores(found.on(first))[0] == 0
+    assert scores(found.on(~first))[0] == 3
+    assert len(found.on(first).answer) + len(found.on(~first).answer) == len(found.surfaces.answer)
 
 
 def test_nothing_has_no_distance():

@@ -17,11 +17,11 @@ from conftest import DataSet, write_case
 
 import usframe
 from usframe.cli import main
-from usframe.config.compose import compose
-from usframe.config.schema import TrainLabelled
+from usframe.config.schema.training import TrainLabelled
 from usframe.data.cases import pair_cases
 from usframe.plugins.load import load_plugins
-from usframe.training.labelled import LabelledClips, Volumes, look_through
+from usframe.tasks import compose
+from usframe.training.labelled import LabelledClips, Volumes, scan_case
 from usframe.training.lora import merge_adapters, plain_state
 from usframe.training.parameters import count_parameters, set_up
 from usframe.training.weights import interpolated
@@ -43,7 +43,7 @@ def known_cases(data: DataSet, **keys):
     config = compose("finetune", [f"volumes={data.volumes}", f"labels={data.labels}"])
     read = Volumes(config, load_plugins())
     cases = pair_cases(data.volumes, data.labels, readers=load_plugins().readers)
-    return LabelledClips([look_through(case, read) for case in cases], read, seed=3, **keys)
+    return LabelledClips([scan_case(case, read) for case in cases], read, seed=3, **keys)
 
 
 @pytest.mark.parametrize("recipe", ["slice", "clip", "both"])
@@ -181,8 +181,8 @@ def test_a_slice_without_the_object_is_asked_about_its_nearest_one(data: DataSet
     source = known_cases(data, length=1, empty=1.0)
     for number in range(9):
         clip = source(number)
-        assert not clip.labels.any()
-        assert clip.asked.any()
+        assert clip.absent
+        assert clip.labels.any()
 
 
 def test_clips_hold_the_slice_they_are_made_for(data: DataSet) -> None:
@@ -211,7 +211,7 @@ def test_a_cached_volume_is_read_slice_by_slice_and_trains_the_same(data: DataSe
     assert done.exit_code == 0, done.output
     cached = DataSet(tmp_path / "p/cache/volumes", tmp_path / "p/cache/labels", tmp_path / "from_cache")
     source = known_cases(cached, length=3)
-    assert all(known.mapped for known, _ in source.items)
+    assert all(scanned.mapped for scanned, _ in source.items)
     split = f"splits={tmp_path / 'p/splits.json'}"
     for one in (data, cached):
         done = finetune(one, split)

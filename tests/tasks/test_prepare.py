@@ -14,7 +14,8 @@ from conftest import AFFINE, write_case
 
 from usframe.cli import main
 from usframe.data.cache import Cache, open_cached
-from usframe.data.cases import pair_cases, read_labels, read_volume
+from usframe.data.cases import pair_cases
+from usframe.data.reading import read_labels, read_volume
 from usframe.errors import ReadError, WriteError
 from usframe.geometry import normalise_intensity
 from usframe.plugins.load import load_plugins
@@ -105,7 +106,7 @@ def test_the_cache_holds_what_a_run_reads(data, how):
         volume = read_volume(case.volume, layout=layout)
         for folder, wanted in (
             ("volumes", normalise_intensity(volume.data, intensity)[0]),
-            ("labels", read_labels(case, volume, layout=layout).data),
+            ("labels", read_labels(case.labels, volume, layout=layout).data),
         ):
             cached = open_cached(data.out / "cache" / folder / f"{case.name}.npy")
             assert isinstance(cached, np.memmap)

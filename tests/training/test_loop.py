@@ -47,8 +47,11 @@ def usframe_register_backbones(register):
 """
 
 
+TRAINING = str(Path(__file__).parents[2] / "checkpoints/training/01_slices.yaml")
+
+
 def pretrain(out: Path, *more: str) -> Result:
-    return CliRunner().invoke(main, ["run", "pretrain_demo", "-o", str(out), "--device", "cpu", *TINY, *more])
+    return CliRunner().invoke(main, ["run", TRAINING, "-o", str(out), "--device", "cpu", *TINY, *more])
 
 
 def steps(out: Path) -> list[int]:

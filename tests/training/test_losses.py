@@ -10,7 +10,21 @@ import pytest
 import torch
 
 from usframe import Decoded
-from usframe.training.losses import dice_loss, focal_loss, mask_iou, mask_losses
+from usframe.plugins import load_plugins
+from usframe.training.losses import weigh_losses
+
+WEIGHTS = {"focal": 20.0, "dice": 1.0, "iou": 1.0, "presence": 1.0}
+OBJECTIVES = load_plugins().objectives
+
+
+def mask_losses(decoded, truth, weights=WEIGHTS):
+    """The weighted terms of the built-in losses."""
+    return weigh_losses(decoded, truth, {name: (OBJECTIVES.get(name), weight) for name, weight in weights.items()})
+
+
+def decoded_of(logits, iou=0.5):
+    """One candidate mask (h, w) for one prompt."""
+    return Decoded(torch.as_tensor(logits)[None, None], torch.full((1, 1), iou), torch.zeros(1))
 
 
 def logit(p: float) -> float:
@@ -18,21 +32,22 @@ def logit(p: float) -> float:
 
 
 def test_focal_loss_of_one_pixel():
-    inside = focal_loss(torch.tensor([[logit(0.9)]]), torch.ones(1, 1))
+    focal = OBJECTIVES.get("focal")
+    inside = focal(decoded_of([[logit(0.9)]]), torch.ones(1, 1, 1))
     assert float(inside) == pytest.approx(0.25 * 0.1**2 * -np.log(0.9), rel=1e-4)
-    outside = focal_loss(torch.tensor([[logit(0.3)]]), torch.zeros(1, 1))
+    outside = focal(decoded_of([[logit(0.3)]]), torch.zeros(1, 1, 1))
     assert float(outside) == pytest.approx(0.75 * 0.3**2 * -np.log(0.7), rel=1e-4)
 
 
 def test_dice_loss_is_smoothed_by_one_pixel():
-    logits = torch.full((2, 2), 100.0)
-    target = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
-    assert float(dice_loss(logits, target)) == pytest.approx(1 - (2 * 1 + 1) / (4 + 1 + 1))
+    target = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    found = OBJECTIVES.get("dice")(decoded_of(torch.full((2, 2), 100.0)), target)
+    assert float(found) == pytest.approx(1 - (2 * 1 + 1) / (4 + 1 + 1))
 
 
-def test_iou_of_two_empty_masks_is_one():
-    assert float(mask_iou(torch.full((2, 2), -1.0), torch.zeros(2, 2))) == 1
-    assert float(mask_iou(torch.ones(2, 2), torch.tensor([[1.0, 0], [0, 0]]))) == 0.25
+def test_the_predicted_iou_is_held_against_the_iou_of_the_mask():
+    target = torch.tensor([[[1.0, 0], [0, 0]]])
+    assert float(OBJECTIVES.get("iou")(decoded_of(torch.ones(2, 2), iou=1.0), target)) == pytest.approx(0.75)
 
 
 def test_only_the_best_candidate_is_trained_but_every_predicted_iou_is():

@@ -13,18 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from click.testing import CliRunner
 
 import usframe
 from usframe.cli import main
+from usframe.config.schema import Metrics
 from usframe.data.clips import Clip
 from usframe.plugins.load import load_plugins
+from usframe.scoring.metrics import Scoring
 from usframe.simulation.clips import SimulatedClips
 from usframe.training.clips import Clips, Mixture
 from usframe.training.loop import learning_rate
-from usframe.training.losses import WEIGHTS
 from usframe.training.objectives import Objective, correct
-from usframe.training.validation import Held, score_held
+from usframe.training.validation import HeldOut, Validation
 from usframe.types import Decoded, Prompt
 
 TINY = [
@@ -38,14 +40,19 @@ TINY = [
 ]
 
 
+PLUGINS = load_plugins()
+WEIGHTS = {"focal": 20.0, "dice": 1.0, "iou": 1.0, "presence": 1.0}
+LOSSES = {name: (PLUGINS.objectives.get(name), weight) for name, weight in WEIGHTS.items()}
+TRAINING = str(Path(__file__).parents[2] / "checkpoints/training/01_slices.yaml")
+
+
 @pytest.fixture(scope="module")
 def strategies():
-    registry = load_plugins().prompts
-    return {name: registry.get(name) for name in registry.names()}
+    return {name: PLUGINS.prompts.get(name) for name in PLUGINS.prompts.names()}
 
 
 def pretrain(out, *more: str):
-    return CliRunner().invoke(main, ["run", "pretrain_demo", "-o", str(out), "--device", "cpu", *TINY, *more])
+    return CliRunner().invoke(main, ["run", TRAINING, "-o", str(out), "--device", "cpu", *TINY, *more])
 
 
 def test_pretraining_leaves_a_checkpoint_that_loads_and_a_curve(tmp_path):
@@ -101,7 +108,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path, monkey
     more += ["train.interpolate=0.5", "plugins=[deadly.py]"]
 
     def train(out):
-        words = ["run", "pretrain_demo", "-o", out, "--device", "cpu", *TINY, *more, "augment={deadly: 1.0}"]
+        words = ["run", TRAINING, "-o", out, "--device", "cpu", *TINY, *more, "augment={deadly: 1.0}"]
         return subprocess.run([sys.executable, "-m", "usframe", *words], capture_output=True, text=True)
 
     assert train("whole").returncode == 0
@@ -127,7 +134,7 @@ def test_a_few_steps_on_one_batch_lower_its_loss(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
     slices = Clips(SimulatedClips((1, 64, 64), scene="mass"), seed=0, strategy=strategies["box"])
-    objective = Objective(backbone, WEIGHTS)
+    objective = Objective(backbone, LOSSES)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     totals = []
     for _ in range(12):
@@ -169,7 +176,7 @@ def test_tracking_trains_the_memory_and_slices_do_not(strategies):
     sample = Clips(SimulatedClips((3, 64, 64), scene="mass", shortest=3), seed=0, strategy=strategies["box"])[0]
     for recipe in ("slice", "clip", "both"):
         backbone.module.zero_grad()
-        Objective(backbone, WEIGHTS, recipe)([sample])[0]["total"].backward()
+        Objective(backbone, LOSSES, recipe)([sample])[0]["total"].backward()
         memory = [value.grad for name, value in backbone.module.named_parameters() if "memory_encoder" in name]
         assert (recipe == "slice") == all(grad is None or not grad.any() for grad in memory)
 
@@ -179,7 +186,7 @@ def test_an_object_that_is_gone_trains_its_presence_only(strategies):
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
     sample = Clips(SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
     gone = replace(sample, masks=np.zeros_like(sample.masks))
-    terms, count = Objective(backbone, WEIGHTS, "clip")([gone])
+    terms, count = Objective(backbone, LOSSES, "clip")([gone])
     assert count > 0
     assert terms["presence"] > 0
     assert terms["focal"] == terms["dice"] == terms["iou"] == 0
@@ -209,8 +216,8 @@ def test_corrections_are_decoded_and_trained_as_well(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
     sample = Clips(SimulatedClips((2, 64, 64), scene="mass", shortest=2), seed=0, strategy=strategies["box"])[0]
-    _, plain = Objective(backbone, WEIGHTS)([sample])
-    _, corrected = Objective(backbone, WEIGHTS, corrections=2)([sample])
+    _, plain = Objective(backbone, LOSSES)([sample])
+    _, corrected = Objective(backbone, LOSSES, corrections=2)([sample])
     assert corrected == 3 * plain
 
 
@@ -219,11 +226,13 @@ def test_one_clip_can_be_learned_by_heart(strategies):
     torch.manual_seed(0)
     backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
     scan = usframe.simulate(3, shape=(2, 64, 64), scene="vessel")
-    clip = Clip(scan.image, scan.labels, scan.labels, "", 0)
+    clip = Clip(scan.image, scan.labels, "", 0)
     clips = Clips(lambda number: clip, seed=0, strategy=strategies["box"], several=0)
-    objective = Objective(backbone, WEIGHTS, "both")
+    objective = Objective(backbone, LOSSES, "both")
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
-    held = [Held("clip", scan.image, scan.labels, mode) for mode in ("slice", "propagate")]
+    scoring = Scoring({"dice": PLUGINS.metrics.get("dice")}, Metrics())
+    validation = Validation(backbone, {"box": strategies["box"]}, scoring, Accelerator(cpu=True))
+    held_out = [HeldOut("clip", scan.image, scan.labels, mode) for mode in ("slice", "propagate")]
     for step in range(1, 121):
         backbone.module.train()
         sums, count = objective([clips[step]])
@@ -233,8 +242,7 @@ def test_one_clip_can_be_learned_by_heart(strategies):
         optimizer.zero_grad()
         if step % 20 == 0:
             backbone.module.eval()
-            boxes = {"box": strategies["box"]}
-            dice = [score["dice"] for one in held for score in score_held(backbone, one, boxes)]
+            dice = [score["dice"] for one in held_out for score in validation.score(one)]
             if min(dice) > 0.95:
                 break
     assert min(dice) > 0.95, dice
@@ -258,7 +266,7 @@ def test_the_learning_rate_rises_then_falls_to_nothing():
 def test_two_processes_train_as_one_with_their_batches_together(tmp_path):
     """Same samples per step, same loss and weights within float tolerance; each file is written by one of them."""
     more = ["train.steps=3", "train.validate_every=1", "train.recipe=both", "train.validation_volumes=2"]
-    words = ["-m", "usframe", "run", "pretrain_demo", "--device", "cpu", *TINY, *more, "simulate.shape=[2,64,64]"]
+    words = ["-m", "usframe", "run", TRAINING, "--device", "cpu", *TINY, *more, "simulate.shape=[2,64,64]"]
     spread = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     for start, out, size in (([], "one", 4), (spread, "two", 2)):
         command = [sys.executable, *start, *words, "-o", str(tmp_path / out), f"train.batch_size={size}"]

@@ -16,7 +16,7 @@ COMMANDS = {
     "prepare": "Split, describe and cache labelled volumes for training.",
     "report": "Score masks that are there already, whoever made them.",
     "demo": "Simulate a small data set and segment it.",
-    "plugins": "List readers, prompts, augmentations and backbones.",
+    "plugins": "List the plugins: readers, prompts, backbones, metrics, ...",
 }
 
 

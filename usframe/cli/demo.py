@@ -7,22 +7,37 @@ from pathlib import Path
 
 import click
 
+from usframe.cli.options import plugin_files
+
 
 @click.command()
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("usframe_demo"), show_default=True)
 @click.option("--cases", type=click.IntRange(min=1), default=6, show_default=True, help="Volumes to simulate.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every draw.")
 @click.option("--data-only", is_flag=True, help="Stop after writing volumes/ and labels/.")
+@plugin_files
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def command(out: Path, cases: int, seed: int, data_only: bool, quiet: bool) -> None:
+def command(
+    overrides: tuple[str, ...],
+    out: Path,
+    cases: int,
+    seed: int,
+    data_only: bool,
+    files: tuple[str, ...],
+    quiet: bool,
+) -> None:
     """Simulate ultrasound volumes with labels, and segment them with every prompt strategy.
 
-    Writes OUT/volumes, OUT/labels and OUT/objects.json (what each label is), and the run in OUT/results.
+    Writes OUT/volumes, OUT/labels and OUT/objects.json (what each label is), and the run in OUT/results. KEY=VALUE
+    reaches the keys of experiment all_prompts.
     """
-    from usframe.cli.run import execute
-    from usframe.config.overrides import override
+    from usframe.cli.options import overrides_of
     from usframe.errors import RequestError
+    from usframe.tasks import Output, execute
 
+    if data_only and (overrides or files):
+        raise RequestError("KEY=VALUE and --plugin are for the run; --data-only has none")
     volumes, labels = out / "volumes", out / "labels"
     if out.exists() and any(out.iterdir()) and not (out / "objects.json").exists():
         raise RequestError(f"{out} holds something else than a demo; choose another folder with -o")
@@ -40,7 +55,8 @@ def command(out: Path, cases: int, seed: int, data_only: bool, quiet: bool) -> N
         "backbone": "demo",
         "overwrite": "true",
     }
-    status = execute("all_prompts", [override(key, str(value)) for key, value in request.items()], quiet=quiet)
+    given = [*overrides_of({key: str(value) for key, value in request.items()}), *overrides]
+    status = execute("all_prompts", given, Output(quiet=quiet), files=files)
     if not quiet:
         click.echo(
             f"\nOpen {out / 'results' / 'report.html'} in a browser. On your own data, type next:\n"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from usframe.cli.options import overrides_of, plugin_files
 
 
 @click.command()
@@ -13,15 +17,17 @@ import click
 @click.option("-o", "--out", metavar="OUT", help="Folder for the results.  [default: outputs/score]")
 @click.option("--name", metavar="NAME", help="What the masks are called in the tables.  [default: masks]")
 @click.option("--label-suffix", metavar="S", help="What label file names have after the case name.")
+@plugin_files
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def command(overrides: tuple[str, ...], json_output: bool, quiet: bool, **options: str | None) -> None:
+def command(
+    overrides: tuple[str, ...], files: tuple[str, ...], json_output: bool, quiet: bool, **options: Any
+) -> None:
     """Score the masks of any program, such as nnU-Net, with the tables of `usframe run`.
 
     A mask and its labels have one name. KEY=VALUE reaches the keys of task score, such as group and metrics.
     """
-    from usframe.cli.run import execute
-    from usframe.config.overrides import override
+    from usframe.tasks import Output, execute
 
-    given = [override(key, value) for key, value in options.items() if value is not None]
-    raise SystemExit(execute("score", [*given, *overrides], json_output=json_output, quiet=quiet))
+    given = [*overrides_of(options), *overrides]
+    raise SystemExit(execute("score", given, Output(quiet=quiet, json=json_output), files=files))

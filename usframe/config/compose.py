@@ -1,4 +1,4 @@
-"""How a request becomes a `Predict` or a `Pretrain`: YAML composed by Hydra, then the user's overrides.
+"""How a request becomes the schema of its task: YAML composed by Hydra, then the user's overrides.
 
 Nothing here imports or runs code that a YAML names, and no weights are touched: a wrong request fails at once
 and with all that is wrong with it.
@@ -21,92 +21,67 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from usframe.config.checks import impossible, outside_limits
+from usframe.config.limits import outside_limits
 from usframe.config.overrides import first_line, override, parse_overrides
-from usframe.config.schema import (
-    FROM_FILE,
-    TASKS,
-    Config,
-    Finetune,
-    Predict,
-    Pretrain,
-    Preview,
-    Score,
-    leaves,
-    prompt_file,
-)
+from usframe.config.places import at_home
+from usframe.config.schema import Common
+from usframe.config.structured import build, twin
+from usframe.config.values import set_value
 from usframe.errors import ConfigError
-from usframe.plugins.registry import Registry, nearest
+from usframe.plugins.registry import nearest
 
 CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
 PATHS = ("volumes", "labels", "masks", "splits", "checkpoint", "out")
-_KINDS: dict[Any, str] = {
-    str: "text",
-    str | None: "text or null",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    Any: "text or a list",
-    list[str]: "a list such as [a, b]",
-    list[int]: "a list such as [1, 2]",
-    dict[str, float]: "names with numbers such as {a: 1}",
-}
+ON_COMMAND_LINE = ("plugins",)
+PACKAGES = ("prefer", "block")  # one may be named without brackets
 
 
-def compose(experiment: str = "zero_shot", overrides: Sequence[str] = ()) -> Config:
+def read(
+    experiment: str, overrides: Sequence[str], schemas: Mapping[str, type[Common]]
+) -> tuple[Common, list[str]]:
     """The experiment (a name under ``configs/experiment`` or a YAML file) with ``KEY=VALUE`` overrides.
 
-    Raises `ConfigError` with every problem at once.
-    """
-    config, problems = read(experiment, overrides)
-    if problems:
-        raise ConfigError(*problems)
-    return config
-
-
-def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
-    """As `compose`, with the problems handed back; a key that is wrong keeps its default.
-
+    ``schemas``: task -> its keys. All that is wrong is handed back; a key that is wrong keeps its default.
     Raises `ConfigError` where the YAML cannot be read at all or does not say its task.
     """
     path = find_experiment(experiment)
     given, problems = parse_overrides(overrides)
+    given |= {key: [given[key]] for key in PACKAGES if isinstance(given.get(key), str)}
     choices = {key: given.pop(key) for key in GROUPS if isinstance(given.get(key), str)}
     problems += [problem for key in list(choices) for problem in _check_choice(path, choices, key)]
     content = _compose_yaml(path, choices)
-    task = content.get("task")
-    if task is None:
-        raise ConfigError(f"{path}: names no task; begin it with 'defaults: [zero_shot]'", *problems)
-    if not isinstance(task, str) or task not in TASKS:
-        raise ConfigError(f"{path}: task={task} is not possible; choose one of {', '.join(TASKS)}", *problems)
-    config = OmegaConf.structured(TASKS[task])
-    if content.pop("plugins", None):
-        problems.append(f"{path}: plugins can only be named on the command line, as plugins=[FILE.py]")
-    problems += [f"{path}: {problem}" for key, value in content.items() for problem in _set(config, key, value)]
-    problems += [problem for key, value in given.items() for problem in _set(config, key, value)]
+    schema = _schema(path, content.get("task"), schemas, problems)
+    config = OmegaConf.structured(twin(schema))
+    groups = {group: group_members(group) for group in GROUPS}
+    for key in ON_COMMAND_LINE:
+        if content.pop(key, None):
+            problems.append(f"{path}: {key} can only be named on the command line, as {key}=[FILE.py]")
+    for key, value in content.items():
+        problems += [f"{path}: {problem}" for problem in set_value(config, schema, key, value, groups)]
+    for key, value in given.items():
+        problems += set_value(config, schema, key, value, groups)
     try:
-        built: Any = OmegaConf.to_object(config)
+        values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path}: {first_line(error)}", *problems) from error
+    assert isinstance(values, dict)
+    built = build(schema, {str(key): value for key, value in values.items()})
     built.out = built.out or str(Path("outputs", path.stem))
     for key in PATHS:
         if place := getattr(built, key, None):
-            setattr(built, key, _at_home(place))
-    built.plugins = [_at_home(file) for file in built.plugins]
-    if isinstance(built, Predict):
-        problems += _settle_prompts(built, given)
-    return built, [*problems, *outside_limits(built), *impossible(built)]
+            setattr(built, key, at_home(place))
+    built.plugins = [at_home(file) for file in built.plugins]
+    problems += built.settle(given)
+    return built, [*problems, *outside_limits(built), *built.problems()]
 
 
-def _settle_prompts(config: Predict, given: Mapping[str, Any]) -> list[str]:
-    """One slice is a list of one; prompts from a file are one set, called `FROM_FILE`."""
-    if type(config.frames) is int:
-        config.frames = [config.frames]
-    if not (place := prompt_file(config.frames)):
-        return []
-    config.frames, config.prompts = f"file:{_at_home(place)}", [FROM_FILE]
-    return [f"prompts are read from {place}; leave -p out"] if "prompts" in given else []
+def _schema(path: Path, task: Any, schemas: Mapping[str, type[Common]], problems: Sequence[str]) -> type[Common]:
+    if task is None:
+        raise ConfigError(f"{path}: names no task; begin it with 'defaults: [zero_shot]'", *problems)
+    if not isinstance(task, str) or task not in schemas:
+        raise ConfigError(f"{path}: task={task} is not possible; choose one of {', '.join(schemas)}", *problems)
+    return schemas[task]
 
 
 def find_experiment(experiment: str) -> Path:
@@ -125,20 +100,6 @@ def find_experiment(experiment: str) -> Path:
             "or the path of a .yaml file"
         )
     return CONFIGS / "experiment" / f"{experiment}.yaml"
-
-
-def check_names(config: Config, registries: Mapping[str, Registry]) -> list[str]:
-    """One line per prompt or backbone that no plugin offers; ``registries`` as of `Plugins.by_kind`."""
-    if isinstance(config, Score):
-        return []
-    if isinstance(config, Preview):
-        known = registries["augmentation"]
-        return [known.unknown(name) for name in config.names if name not in known]
-    prompts = config.prompts if isinstance(config, Predict) else list(config.prompt)
-    augmentations = config.augment if isinstance(config, Pretrain | Finetune) else ()
-    wanted = [*(("prompt", name) for name in prompts if prompts != [FROM_FILE]), ("backbone", config.backbone)]
-    wanted += [("augmentation", name) for name in augmentations]
-    return [registries[kind].unknown(name) for kind, name in wanted if name not in registries[kind]]
 
 
 def _compose_yaml(path: Path, choices: Mapping[str, str]) -> dict[str, Any]:
@@ -194,42 +155,6 @@ def _check_choice(path: Path, choices: dict[str, str], group: str) -> list[str]:
     return [f"{group}={choice} is not possible{nearest(choice, known)}; choose one of {', '.join(known)}"]
 
 
-def _set(config: DictConfig, key: str, value: Any) -> list[str]:
-    """Put a value, or every value of a section, at a dotted key; problems are handed back, one line each."""
-    known = leaves(OmegaConf.get_type(config))
-    parts = [name for name in known if name.startswith(f"{key}.")]
-    section, _, name = key.rpartition(".")
-    weights = section in known and known[section].type == dict[str, float]
-    if parts and isinstance(value, Mapping):
-        return [problem for name, item in value.items() for problem in _set(config, f"{key}.{name}", item)]
-    if parts:
-        return [f"{key}={value} is not possible; set {', '.join(parts)}{_group_hint(key)}"]
-    if key not in known and not weights:
-        hint = nearest(key, known) or f"; its keys are {', '.join(known)}"
-        return [f"task={config.task} has no key {key!r}{hint}"]
-    kind = float if weights else known[key].type
-    if kind == dict[str, float] and isinstance(value, Mapping):
-        value = {str(name): item for name, item in value.items()}
-    try:
-        if isinstance(value, bool) != (kind is bool) and not isinstance(value, str):
-            raise ValueError(value)
-        if weights:
-            OmegaConf.select(config, section)[name] = value
-        else:
-            OmegaConf.update(config, key, value, merge=False)
-    except (OmegaConfBaseException, ValueError):
-        wanted = f"a list: {key}=[{value}]" if kind == list[str] and isinstance(value, str) else _KINDS[kind]
-        return [f"{key}={value} is not possible; it must be {wanted}"]
-    return []
-
-
-def _group_hint(key: str) -> str:
-    if key not in GROUPS:
-        return ""
-    known = ", ".join(sorted(path.stem for path in (CONFIGS / key).glob("*.yaml")))
-    return f", or name one of {known} in the defaults list"
-
-
-def _at_home(place: str) -> str:
-    """A path that begins with ``~/`` in full, where no shell has done so; a folder called ~ is ``./~/``."""
-    return str(Path(place).expanduser()) if place.startswith("~/") else place
+def group_members(group: str) -> list[str]:
+    """The names of the files of a group, such as mild and none of ``noise``."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -38,6 +38,17 @@ def override(key: str, value: str | Sequence[str]) -> str:
     if isinstance(value, str):
         return f"{key}={_quoted(value)}"
     return f"{key}=[{','.join(map(_quoted, value))}]"
+
+
+def written(value: Any) -> str:
+    """Any value of a request, as it is written after ``KEY=``: text, numbers, lists and mappings of them."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{_quoted(str(key))}:{written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value) if isinstance(value, int | float) else _quoted(str(value))
 
 
 def escaped(value: Any) -> Any:

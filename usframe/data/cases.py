@@ -1,4 +1,4 @@
-"""Which volume goes with which labels, and reading both.
+"""Which volume goes with which labels.
 
 A case is named after its volume's file without the suffix; ``labels`` are found by that name.
 """
@@ -8,22 +8,18 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from usframe.config.schema import Paired
 from usframe.data.case import Case
-from usframe.errors import PairingError, ReadError
-from usframe.plugins.load import Plugins, load_plugins
+from usframe.data.reading import check_readers
+from usframe.errors import PairingError
+from usframe.plugins import Plugins
 from usframe.plugins.registry import Registry
-from usframe.types import Volume
 
 CHANNEL = re.compile(r"(.+)_(\d{4})")
 HOLDS_BOTH = ".npz"
-MANY_OBJECTS = 32
 
 Files = dict[str, list[Path]]
 
@@ -71,47 +67,17 @@ def pair_cases(
         raise PairingError(*error.problems, *_hint(found, _by_case(candidates, readers), label_suffix)) from None
 
 
-def read_volume(
-    path: Path | str, *, layout: str = "auto", onto: Volume | None = None, plugins: Plugins | None = None
-) -> Volume:
-    """Read one file; its suffix decides the reader.
-
-    ``layout`` names the stored axes, see `usframe.types.Reader`. ``onto`` is the volume that the file holds
-    the labels of. Raises `ReadError` in one line for a file that is missing, damaged or of unknown suffix.
-    """
-    path = Path(path)
-    _, entry = (plugins or load_plugins()).readers.for_path(path)
-    volume: Volume = entry.load()().read(path, layout=layout, onto=onto)
-    return volume
-
-
-def read_labels(case: Case, volume: Volume, *, layout: str = "auto", plugins: Plugins | None = None) -> Volume:
-    """The labels of ``case`` as a `Volume` of uint8 (D, H, W), 0 background, on the voxels of ``volume``.
-
-    Whole numbers from 0 to 255 are kept, whatever their dtype; the two values {0, 255} become {0, 1}, with a
-    note. Labels without an object, or with more than `MANY_OBJECTS`, and a position in space that differs from
-    the volume's are notes too: labels are matched voxel by voxel.
-    Raises `ReadError` for other values, for NaN and for another shape.
-    """
-    if case.labels is None:
-        raise ReadError(f"{case.volume}: the case has no labels")
-    path = case.labels
-    read = read_volume(path, layout=layout, onto=volume, plugins=plugins)
-    if read.data.shape != volume.data.shape:
-        raise ReadError(_shape_problem(path, read.data.shape, volume.data.shape))
-    notes = list(read.notes)
-    data = _whole_numbers(path, read.data)
-    values = np.unique(data)
-    if np.array_equal(values, (0, 255)):
-        data = (data > 0).astype(np.uint8)
-        notes.append("the label values 0 and 255 were read as 0 and 1")
-    if not values.any():
-        notes.append("the labels hold no object, so there is nothing to prompt or score")
-    if np.count_nonzero(values) > MANY_OBJECTS:
-        notes.append(f"the labels hold more than {MANY_OBJECTS} objects: are they labels, or a volume?")
-    if _apart(read, volume):
-        notes.append("the labels' header places them elsewhere than the volume's; they were matched voxel by voxel")
-    return Volume(data, volume.spacing_mm, volume.grid, tuple(notes))
+def find_cases(settings: Paired, labels: str | None, plugins: Plugins, *, role: str = "volumes") -> list[Case]:
+    """The `pair_cases` of a request, whose readers can all be had. Raises `PairingError` and `PluginError`."""
+    cases = pair_cases(
+        Path(settings.volumes),
+        Path(labels) if labels else None,
+        readers=plugins.readers,
+        label_suffix=settings.label_suffix,
+        role=role,
+    )
+    check_readers((path for case in cases for path in (case.volume, case.labels) if path is not None), plugins)
+    return cases
 
 
 def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
@@ -205,33 +171,3 @@ def _hint(found: Files, answers: Files, tried: str = "") -> list[str]:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _shape_problem(path: Path, labels: tuple[int, ...], volume: tuple[int, ...]) -> str:
-    hint = ""
-    if sorted(labels) == sorted(volume):
-        hint = "; the same axes in another order: name the stored one, as in label_layout=hwd (layout= for both)"
-    return f"{path}: labels of shape (D, H, W) = {labels} for a volume of {volume}{hint}"
-
-
-def _whole_numbers(path: Path, data: NDArray[Any]) -> NDArray[np.uint8]:
-    if data.dtype.kind == "f":
-        if not np.isfinite(data).all():
-            raise ReadError(f"{path}: labels contain NaN or infinite values")
-        broken = data[data != np.rint(data)]
-        if broken.size:
-            raise ReadError(f"{path}: label values must be whole numbers, found {broken.flat[0]:g}")
-    low, high = data.min(), data.max()
-    if low < 0 or high > 255:
-        raise ReadError(f"{path}: label values must be from 0 to 255, found {low:g} to {high:g}")
-    return data.astype(np.uint8)
-
-
-def _apart(labels: Volume, volume: Volume) -> bool:
-    """Whether both grids have an ``affine`` (4, 4), (d, h, w, 1) to mm, and a corner is 0.1 voxel off."""
-    first, second = (getattr(grid, "affine", None) for grid in (labels.grid, volume.grid))
-    if first is None or second is None:
-        return False
-    corners = np.array([[*corner, 1] for corner in product(*((0, length - 1) for length in volume.data.shape))])
-    distance = np.linalg.norm((corners @ (first - second).T)[:, :3], axis=1).max()
-    return bool(distance > 0.1 * np.linalg.norm(second[:3, :3], axis=0).min())

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 class Clip:
     """``images``: (T, H, W) float32 in 0-1. ``labels``: (T, H, W) uint8, 0 is background. ``origin``: for messages.
 
-    ``asked``: the labels that prompts are drawn from, (T, H, W); others than ``labels`` where a prompt is to point
-    at what is not there. ``view``: a number of this picture; the same number is the same picture, augmented alike.
+    ``view``: a number of this picture; the same number is the same picture, augmented alike. ``absent``: nothing of
+    ``labels`` is on the images; they are those of a slice near by, at which prompts point in vain.
     """
 
     images: NDArray[np.float32]
     labels: NDArray[np.uint8]
-    asked: NDArray[np.uint8]
     origin: str
     view: int
+    absent: bool = False
 
 
 Source: TypeAlias = Callable[[int], Clip]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from usframe.data.case import Case
 from usframe.errors import RequestError
 from usframe.plugins.registry import nearest
 
@@ -31,6 +33,12 @@ def read_patients(rule: str | None, cases: Sequence[str]) -> dict[str, str]:
     if missing := [case for case, match in found.items() if not (match and (not pattern.groups or match[1]))]:
         raise RequestError(f"group={rule} finds no patient in the case name {missing[0]}{_and_more(missing)}")
     return {case: match[1 if pattern.groups else 0] for case, match in found.items() if match}
+
+
+def with_patients(cases: Sequence[Case], rule: str | None) -> list[Case]:
+    """The cases with their patients as ``group``; `read_patients` has the rule and what it raises."""
+    patients = read_patients(rule, [case.name for case in cases])
+    return [replace(case, group=patients[case.name]) for case in cases]
 
 
 def _from_table(path: Path, cases: Sequence[str]) -> dict[str, str]:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.errors import WriteError
+from usframe.data.grid import OpaqueGrid, PlainGrid
+from usframe.errors import UsframeError, WriteError
 from usframe.plugins.load import Plugins, load_plugins
+from usframe.plugins.registry import blame
 from usframe.types import Volume
 
 LOSSLESS = {".jpg": ".png", ".jpeg": ".png", ".seg.nrrd": ".nrrd"}
-
-
-@dataclass(frozen=True)
-class PlainGrid:
-    """The grid of a volume made in memory: only its spacing (3,) in mm along D, H, W, if that."""
-
-    spacing_mm: tuple[float, float, float] | None
 
 
 def mask_suffix(source_suffix: str) -> str:
@@ -42,14 +36,22 @@ def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins:
         raise WriteError(f"{path}: the mask {mask.shape} does not have the volume's shape {volume.data.shape}")
     if mask.dtype.kind not in "bui" or (mask.size and not 0 <= int(mask.min()) <= int(mask.max()) <= 255):
         raise WriteError(f"{path}: a mask holds whole numbers from 0 to 255, not {mask.dtype} beyond that")
-    grid = PlainGrid(volume.spacing_mm) if volume.grid is None else volume.grid
+    grid: Any = PlainGrid(volume.spacing_mm) if volume.grid is None else volume.grid
+    if isinstance(grid, OpaqueGrid) and grid.reader == entry.name:
+        grid = grid.native
+    make: Any = entry.load()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usframe-") as folder:
             try:
-                entry.load()().write(Path(folder) / path.name, mask.astype(np.uint8), grid)
+                make().write(Path(folder) / path.name, mask.astype(np.uint8), grid)
             except WriteError as error:
                 raise WriteError(str(error).replace(folder, str(path.parent))) from error
+            except (OSError, UsframeError):
+                raise
+            except Exception as error:
+                who = f"reader {entry.name} ({entry.owner})"
+                raise WriteError(f"{path}: {who} failed to write it: {blame(error)}") from error
             _publish(Path(folder), path)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error

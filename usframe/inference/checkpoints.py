@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from usframe.errors import CheckpointError, RequestError
+from usframe.config.schema import Precision
+from usframe.errors import CheckpointError, PluginError, RequestError, UsframeError
 from usframe.plugins.load import Plugins, load_plugins
-from usframe.types import Backbone
+from usframe.plugins.registry import blame
+from usframe.types import Backbone, Weights
 
 if TYPE_CHECKING:
     import torch
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+RANDOM = "random"
+BACKBONE = ("image_size", "module", "checkpoint", "encode", "decode")
 
 
 def load_backbone(
@@ -31,18 +35,37 @@ def load_backbone(
 
     ``checkpoint``: a .pt or .safetensors file, None for the backbone's own, ``"random"`` for none at all.
     ``device``: auto, cpu, cuda, cuda:N or mps. ``precision``: auto is bf16 on a CUDA device that has it, else fp32.
-    Raises `PluginError` for an unknown name, `CheckpointError` for a missing or unfitting file, and
-    `RequestError` for a device or precision that this machine lacks.
+    Raises `PluginError` for an unknown name and a backbone that is none, `CheckpointError` for a missing or
+    unfitting file, and `RequestError` for a device or precision that this machine lacks.
     """
     plugins = plugins or load_plugins()
     factory = plugins.backbones.get(name)
     where = resolve_device(device)
-    backbone: Backbone = factory(
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        device=where,
-        precision=resolve_precision(precision, where),
-    )
+    weights: Weights = "pretrained" if checkpoint is None else Path(checkpoint)
+    if str(checkpoint) == RANDOM:
+        weights = "random"
+    given = {"weights": weights, "device": where, "precision": resolve_precision(precision, where)}
+    try:
+        backbone = factory(**_keywords(name, factory, given))
+    except UsframeError:
+        raise
+    except Exception as error:
+        raise PluginError(f"backbone {name} cannot be built: {blame(error)}") from error
+    if not isinstance(backbone, Backbone):
+        missing = [part for part in BACKBONE if not hasattr(backbone, part)]
+        raise PluginError(f"backbone {name} is no usframe.types.Backbone: it has no {', '.join(missing)}")
     return backbone
+
+
+def _keywords(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a factory takes: ``weights``, or ``checkpoint`` (a path, or None for its own), as the first ones did."""
+    taken = signature(factory).parameters
+    if "weights" in taken or "checkpoint" not in taken:
+        return dict(given)
+    if given["weights"] == "random":
+        raise RequestError(f"checkpoint=random is not possible: backbone {name} takes a file, or its own weights")
+    path = given["weights"] if isinstance(given["weights"], Path) else None
+    return {"checkpoint": path} | {key: value for key, value in given.items() if key != "weights"}
 
 
 def resolve_device(name: str) -> str:
@@ -73,8 +96,8 @@ def resolve_precision(name: str, device: str) -> str:
     """fp32, bf16 or fp16 for ``device``; raises `RequestError` for one that it cannot do."""
     import torch
 
-    if name not in PRECISIONS:
-        raise RequestError(f"precision={name} is not known; use one of {', '.join(PRECISIONS)}")
+    if name not in (known := get_args(Precision)):
+        raise RequestError(f"precision={name} is not known; use one of {', '.join(known)}")
     cuda = device.startswith("cuda")
     if name == "auto":
         return "bf16" if cuda and torch.cuda.is_bf16_supported() else "fp32"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 
+from usframe.config.schema import Multimask
 from usframe.errors import RequestError
 from usframe.prompting.frames import Extents
 from usframe.types import Decoded, Prompt
-
-MULTIMASK = ("auto", "always", "never")
 
 
 def is_ambiguous(prompt: Prompt) -> bool:
@@ -18,7 +18,7 @@ def is_ambiguous(prompt: Prompt) -> bool:
     return prompt.box is None and prompt.mask is None and prompt.points is not None and len(prompt.points) == 1
 
 
-def wants_candidates(prompt: Prompt, multimask: str) -> bool:
+def wants_candidates(prompt: Prompt, multimask: Multimask) -> bool:
     """Whether the decoder shall propose three masks: ``always``, ``never``, or ``auto``: for ambiguous prompts."""
     return multimask == "always" or (multimask == "auto" and is_ambiguous(prompt))
 
@@ -31,7 +31,7 @@ def best_candidates(decoded: Decoded) -> Decoded:
 
 
 def check_prompts(
-    prompt_sets: Mapping[str, Iterable[Prompt]], shape: tuple[int, ...], extents: Extents | None = None
+    prompt_sets: Mapping[Any, Iterable[Prompt]], shape: tuple[int, ...], extents: Extents | None = None
 ) -> None:
     """Raise `RequestError` for prompts that lie beyond a volume of ``shape`` (D, H, W) or their ``extents``."""
     for prompt in (prompt for prompts in prompt_sets.values() for prompt in prompts):

@@ -11,19 +11,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from usframe.errors import RequestError
+from usframe.config.schema import Multimask
 from usframe.geometry import to_model
 from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
 from usframe.inference.spool import Spool
+from usframe.inference.verbs import condition, decode, memorize, with_memory
 from usframe.prompting.frames import Extents
-from usframe.types import Backbone, Decoded, Memory, Prompt, Segmentation
+from usframe.types import Backbone, Decoded, Memory, MemoryBackbone, Prompt, Segmentation
 
+K = TypeVar("K")
 REMEMBERED = 15  # slices that SAM 2 still has object pointers of; masks count for fewer
 
 
@@ -31,10 +33,11 @@ REMEMBERED = 15  # slices that SAM 2 still has object pointers of; masks count f
 class Track:
     """Objects of one set of prompts that are prompted on the same ``frames``, and what is known of them.
 
-    ``missed``: object id -> slices in a row, up to the present one, on which it was not seen.
+    ``owner``: the number of the set. ``missed``: object id -> slices in a row, up to the present one, on which it
+    was not seen.
     """
 
-    name: str
+    owner: int
     objects: tuple[int, ...]
     frames: tuple[int, ...]
     prompts: Mapping[int, Sequence[Prompt]]
@@ -43,87 +46,74 @@ class Track:
     missed: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Tracking:
+    """How objects are followed.
+
+    ``multimask``: see `usframe.inference.decoding.wants_candidates`. ``patience``: after that many slices in a row
+    without an object it is not looked for any further in that direction, up to a slice it is prompted on; 0 is
+    never. ``extents``: object id -> first and last slice it is looked for on.
+    """
+
+    multimask: Multimask = "auto"
+    patience: int = 0
+    extents: Extents = field(default_factory=dict)
+
+
 def propagate_slices(
     data: NDArray[np.float32],
-    prompt_sets: Mapping[str, Sequence[Prompt]],
+    prompt_sets: Mapping[K, Sequence[Prompt]],
     backbone: Backbone,
+    tracking: Tracking = Tracking(),
     *,
-    multimask: str = "auto",
-    patience: int = 0,
-    extents: Extents | None = None,
     keep_logits: bool = False,
     progress: Callable[[int], object] = lambda slices: None,
-) -> dict[str, Segmentation]:
+) -> dict[K, Segmentation]:
     """One `Segmentation` per set of prompts, each slice encoded once for all sets, objects and directions.
 
-    ``data``: (D, H, W) float32 in 0-1. ``patience`` and ``extents`` are those of `walk`. Raises `RequestError` for
-    prompts off the volume or the extents and for a backbone without memory, `CaseError` where the temporary folder
-    is full.
+    ``data``: (D, H, W) float32 in 0-1. Raises `RequestError` for prompts off the volume or the extents and for a
+    backbone without memory, `CaseError` where the temporary folder is full.
     """
-    check_prompts(prompt_sets, data.shape, extents)
-    tracks = [track for name, prompts in prompt_sets.items() for track in make_tracks(name, prompts)]
+    network = with_memory(backbone)
+    check_prompts(prompt_sets, data.shape, tracking.extents)
+    keys = list(prompt_sets)
+    tracks = [track for number, key in enumerate(keys) for track in make_tracks(prompt_sets[key], number)]
     first = [track.frames[0] for track in tracks]
     between = range(min(first, default=0), max(first, default=0))
     again = {*between, *(frame for track in tracks for frame in track.frames)}
-    shape = (data.shape[1], data.shape[2])
-    try:
-        with Spool() as spool, torch.inference_mode():
-            features = spool.encodings(data, backbone, again, progress)
-            answers = {
-                name: spool.answers({p.object_id for p in prompts}, len(data), backbone.image_size // 4)
-                for name, prompts in prompt_sets.items()
-            }
+    with Spool() as spool, torch.inference_mode():
+        features = spool.encodings(data, backbone, again, progress)
+        answers = [
+            spool.answers({p.object_id for p in prompt_sets[key]}, len(data), backbone.image_size // 4)
+            for key in keys
+        ]
 
-            def put(track: Track, frame: int, decoded: Decoded) -> None:
-                answers[track.name].put(track.objects, frame, best_candidates(decoded))
+        def put(track: Track, frame: int, decoded: Decoded) -> None:
+            answers[track.owner].put(track.objects, frame, best_candidates(decoded))
 
-            walk(
-                backbone,
-                tracks,
-                features,
-                len(data),
-                shape,
-                put,
-                multimask=multimask,
-                patience=patience,
-                extents=extents,
-            )
-            return {name: answer.result(shape, keep_logits) for name, answer in answers.items()}
-    except NotImplementedError as error:
-        raise RequestError("this backbone has no memory to propagate with; use mode=slice") from error
-
-
-def check_memory(backbone: Backbone) -> None:
-    """Propagate a box over two blank slices. Raises `RequestError` for a backbone that cannot."""
-    side = backbone.image_size
-    box = np.array([side / 4, side / 4, side * 3 / 4, side * 3 / 4], np.float32)
-    propagate_slices(np.zeros((2, side, side), np.float32), {"": [Prompt(0, 1, box=box)]}, backbone)
+        walk(network, tracks, features, data.shape, put, tracking)
+        return {key: answer.result(data.shape[1:], keep_logits) for key, answer in zip(keys, answers, strict=True)}
 
 
 def walk(
-    backbone: Backbone,
+    backbone: MemoryBackbone,
     tracks: Sequence[Track],
     features: Callable[[int], Any],
-    length: int,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     put: Callable[[Track, int, Decoded], object],
-    *,
-    multimask: str = "auto",
-    patience: int = 0,
-    extents: Extents | None = None,
+    tracking: Tracking = Tracking(),
 ) -> None:
     """Decode every slice of a volume for all ``tracks`` and hand each answer to ``put``; training does the same.
 
-    ``features``: slice number -> its encoding (B = 1), of ``length`` slices of ``shape`` (H, W). A prompted slice
-    has one mask per object, any other the decoder's three candidates, of which the best is remembered.
-    ``patience``: after that many slices in a row without an object it is not looked for any further in that
-    direction, up to a slice it is prompted on; 0 is never. ``extents``: object id -> first and last slice it is
-    looked for on. ``put`` gets a track of those objects only that were looked for.
+    ``features``: slice number -> its encoding (B = 1), of a volume of ``shape`` (D, H, W). A prompted slice has one
+    mask per object, any other the decoder's three candidates, of which the best is remembered. ``put`` gets a track
+    of those objects only that were looked for.
     """
+    length = shape[0]
     for frame in sorted({frame for track in tracks for frame in track.frames}):
         for track in (track for track in tracks if frame in track.frames):
-            decoded = _decode_prompts(backbone, features(frame), track, shape, frame, multimask)
-            track.prompted.append(Memory(frame, True, backbone.memorize(features(frame), decoded)))
+            decoded = _decode_prompts(backbone, features(frame), track, shape[1:], frame, tracking.multimask)
+            track.prompted.append(Memory(frame, True, memorize(backbone, features(frame), decoded)))
             put(track, frame, decoded)
     first = [track.frames[0] for track in tracks]
     for reverse in (False, True):
@@ -136,24 +126,24 @@ def walk(
                 if frame in track.frames:
                     track.missed.clear()
                 behind = frame < track.frames[0] if reverse else frame > track.frames[0]
-                sought = _sought(track, frame, patience, extents or {})
+                sought = _sought(track, frame, tracking)
                 if not behind or frame in track.frames or not sought:
                     continue
-                fused = backbone.condition(
-                    features(frame), [*track.prompted, *track.recent], frame=frame, length=length, reverse=reverse
-                )
+                memories = [*track.prompted, *track.recent]
+                fused = condition(backbone, features(frame), memories, frame=frame, length=length, reverse=reverse)
                 count = len(track.objects)
-                candidates = backbone.decode(fused, [None] * count, range(count), multimask=True)
-                memory = backbone.memorize(features(frame), best_candidates(candidates))
+                candidates = decode(backbone, fused, [None] * count, range(count), multimask=True)
+                memory = memorize(backbone, features(frame), best_candidates(candidates))
                 track.recent.append(Memory(frame, False, memory))
-                if patience:
+                if tracking.patience:
                     _count_missed(track, sought, candidates)
                 some = replace(track, objects=tuple(track.objects[n] for n in sought))
                 put(some, frame, _rows(candidates, sought))
 
 
-def _sought(track: Track, frame: int, patience: int, extents: Extents) -> list[int]:
+def _sought(track: Track, frame: int, tracking: Tracking) -> list[int]:
     """Which of the track's objects are still looked for, and may be on this slice."""
+    patience, extents = tracking.patience, tracking.extents
     return [
         n
         for n, one in enumerate(track.objects)
@@ -173,34 +163,36 @@ def _count_missed(track: Track, sought: Sequence[int], decoded: Decoded) -> None
         track.missed[one] = 0 if presence > 0 else track.missed.get(one, 0) + 1
 
 
-def make_tracks(name: str, prompts: Sequence[Prompt]) -> list[Track]:
+def make_tracks(prompts: Sequence[Prompt], owner: int = 0) -> list[Track]:
     """The objects of ``prompts`` as tracks; those with the same prompted slices are one batch."""
     frames = {
         object_id: tuple(sorted({p.frame for p in prompts if p.object_id == object_id}))
         for object_id in sorted({prompt.object_id for prompt in prompts})
     }
-    return [
-        Track(
-            name,
-            objects=(together := tuple(object_id for object_id, theirs in frames.items() if theirs == key)),
-            frames=key,
-            prompts={frame: [p for p in prompts if p.frame == frame and p.object_id in together] for frame in key},
-        )
-        for key in dict.fromkeys(frames.values())
-    ]
+    tracks = []
+    for key in dict.fromkeys(frames.values()):
+        together = tuple(object_id for object_id, theirs in frames.items() if theirs == key)
+        by_frame = {frame: [p for p in prompts if p.frame == frame and p.object_id in together] for frame in key}
+        tracks.append(Track(owner, together, key, by_frame))
+    return tracks
 
 
 def _decode_prompts(
-    backbone: Backbone, features: Any, track: Track, shape: tuple[int, int], frame: int, multimask: str
+    backbone: Backbone, features: Any, track: Track, shape: tuple[int, ...], frame: int, multimask: Multimask
 ) -> Decoded:
     """One mask per object of the track, from its prompts alone; the pieces of an object are united."""
-    moved = [to_model(prompt, shape, backbone.image_size) for prompt in track.prompts[frame]]
+    moved = [to_model(prompt, (shape[0], shape[1]), backbone.image_size) for prompt in track.prompts[frame]]
     several = [wants_candidates(prompt, multimask) for prompt in moved]
     groups = [[n for n, wants in enumerate(several) if wants is kind] for kind in (False, True)]
     answered = [
         best_candidates(
-            backbone.decode(
-                features, [moved[n] for n in group], [0] * len(group), multimask=several[group[0]], keep_masks=True
+            decode(
+                backbone,
+                features,
+                [moved[n] for n in group],
+                [0] * len(group),
+                multimask=several[group[0]],
+                keep_masks=True,
             )
         )
         for group in groups

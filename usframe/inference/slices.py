@@ -1,4 +1,4 @@
-"""Slice mode: one volume and prompts in, masks out. No files, no configuration.
+"""Slice mode: every prompted slice by itself.
 
 Every prompted slice is encoded once; all prompts on it, of all strategies and objects, are decoded from that
 encoding, and logits go back to the original slice before they are thresholded.
@@ -7,75 +7,31 @@ encoding, and logits go back to the original slice before they are thresholded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from usframe.errors import RequestError
-from usframe.geometry import from_model, normalise_intensity, to_model, to_network
-from usframe.inference.decoding import MULTIMASK, best_candidates, check_prompts, wants_candidates
-from usframe.inference.propagate import propagate_slices
-from usframe.prompting.frames import find_extents
-from usframe.types import Backbone, Prompt, Segmentation, Volume
+from usframe.config.schema import Multimask
+from usframe.geometry import from_model, to_model, to_network
+from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
+from usframe.inference.verbs import decode, encode
+from usframe.types import Backbone, Features, Prompt, Segmentation
 
-MODES = ("slice", "propagate")
-
-
-def segment(
-    volume: Volume,
-    prompts: Sequence[Prompt],
-    backbone: Backbone,
-    *,
-    mode: str = "slice",
-    keep_logits: bool = False,
-    intensity: str = "auto",
-    multimask: str = "auto",
-    batch_size: int = 8,
-    patience: int = 0,
-    z_range: tuple[int, int] | None = None,
-) -> Segmentation:
-    """Segment ``volume`` from ``prompts``.
-
-    ``mode``: ``slice`` segments each prompted slice alone and leaves the others background; ``propagate`` carries
-    the objects from their prompted slices through the whole volume (`usframe.inference.propagate`).
-    ``multimask``: let the decoder propose three masks and take the one of highest predicted IoU ``always``,
-    ``never``, or (``auto``) for ambiguous prompts, which are single points.
-    ``patience``: slices in a row without the object after which propagation gives it up in that direction; 0 is
-    never. ``z_range``: the first and last slice to look at.
-    Raises `RequestError` for a mode or prompt that cannot be, `CaseError` for unusable intensities.
-    """
-    for key, value, known in (("mode", mode, MODES), ("multimask", multimask, MULTIMASK)):
-        if value not in known:
-            raise RequestError(f"{key}={value} is not possible; choose one of {', '.join(known)}")
-    data, _ = normalise_intensity(volume.data, intensity)
-    extents = find_extents(z_range, len(data))
-    check_prompts({"": prompts}, data.shape, extents)
-    if mode == "propagate":
-        return propagate_slices(
-            data,
-            {"": prompts},
-            backbone,
-            multimask=multimask,
-            patience=patience,
-            extents=extents,
-            keep_logits=keep_logits,
-        )[""]
-    return segment_slices(
-        data, {"": prompts}, backbone, keep_logits=keep_logits, multimask=multimask, batch_size=batch_size
-    )[""]
+K = TypeVar("K")
 
 
 def segment_slices(
     data: NDArray[np.float32],
-    prompt_sets: Mapping[str, Sequence[Prompt]],
+    prompt_sets: Mapping[K, Sequence[Prompt]],
     backbone: Backbone,
     *,
     keep_logits: bool = False,
-    multimask: str = "auto",
+    multimask: Multimask = "auto",
     batch_size: int = 8,
     progress: Callable[[int], object] = lambda slices: None,
-) -> dict[str, Segmentation]:
+) -> dict[K, Segmentation]:
     """One `Segmentation` per set of prompts, all from one encoding of each slice.
 
     ``data``: (D, H, W) float32 in 0-1. ``batch_size`` slices are encoded at a time, and ``progress`` is told so.
@@ -86,7 +42,7 @@ def segment_slices(
         name: _Answer(data.shape, sorted({p.object_id for p in prompts}), backbone.image_size // 4, keep_logits)
         for name, prompts in prompt_sets.items()
     }
-    by_frame: dict[int, list[tuple[str, Prompt]]] = {}
+    by_frame: dict[int, list[tuple[K, Prompt]]] = {}
     for name, prompts in prompt_sets.items():
         for prompt in prompts:
             by_frame.setdefault(prompt.frame, []).append((name, prompt))
@@ -96,7 +52,7 @@ def segment_slices(
         asked = [(row, name, prompt) for row, frame in enumerate(batch) for name, prompt in by_frame[frame]]
         moved = [to_model(prompt, shape, backbone.image_size) for _, _, prompt in asked]
         with torch.inference_mode():
-            features = backbone.encode(torch.from_numpy(to_network(data[batch], backbone.image_size)))
+            features = encode(backbone, torch.from_numpy(to_network(data[batch], backbone.image_size)))
             logits, iou = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)
         for row, frame in enumerate(batch):
             for name, answer in answers.items():
@@ -108,10 +64,10 @@ def segment_slices(
 
 def decode_best(
     backbone: Backbone,
-    features: object,
+    features: Features,
     prompts: Sequence[Prompt],
     index: Sequence[int],
-    multimask: str = "auto",
+    multimask: Multimask = "auto",
     most: int = 32,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits (N, S/4, S/4) and predicted IoU (N,) of the best candidate, at most ``most`` prompts at a time."""
@@ -123,9 +79,8 @@ def decode_best(
     for several, members in groups.items():
         for start in range(0, len(members), most):
             part = members[start : start + most]
-            decoded = backbone.decode(
-                features, [prompts[n] for n in part], [index[n] for n in part], multimask=several
-            )
+            asked = [prompts[n] for n in part]
+            decoded = decode(backbone, features, asked, [index[n] for n in part], multimask=several)
             best = best_candidates(decoded)
             logits[part], iou[part] = best.logits[:, 0].cpu().numpy(), best.iou[:, 0].cpu().numpy()
     return logits, iou

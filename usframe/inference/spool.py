@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from usframe.errors import CaseError
 from usframe.geometry import from_model, to_network
+from usframe.inference.verbs import encode
 from usframe.types import Backbone, Decoded, Segmentation
 
 ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
@@ -77,7 +78,7 @@ class Encodings:
                 features = torch.load(path, weights_only=False)
             else:
                 picture = to_network(self.data[frame : frame + 1], self.backbone.image_size)
-                features = self.backbone.encode(torch.from_numpy(picture))
+                features = encode(self.backbone, torch.from_numpy(picture))
                 self.progress(1)
                 if frame in self.again:
                     _save(features, path)
@@ -108,7 +109,7 @@ class Answers:
         self.iou[rows, frame] = decoded.iou[:, 0].float().cpu().numpy()
         self.answered[rows, frame] = True
 
-    def result(self, shape: tuple[int, int], keep_logits: bool) -> Segmentation:
+    def result(self, shape: tuple[int, ...], keep_logits: bool) -> Segmentation:
         """The masks on slices of ``shape`` (H, W)."""
         count, depth = self.iou.shape
         mask = np.zeros((depth, *shape), np.uint8)
@@ -116,7 +117,7 @@ class Answers:
         for frame in map(int, np.flatnonzero(self.answered.any(0))):
             rows = np.flatnonzero(self.answered[:, frame])
             logits = self._logits(frame)[rows]
-            full = from_model(logits, shape)
+            full = from_model(logits, (shape[0], shape[1]))
             ids = np.array(self.objects, np.uint8)[rows]
             mask[frame] = np.where(full.max(0) > 0, ids[full.argmax(0)], 0)
             if kept is not None:

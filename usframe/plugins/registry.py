@@ -1,104 +1,83 @@
-"""Names that lead to code: every reader, prompt, augmentation and backbone is an entry of one `Registry`."""
+"""Names that lead to code: every reader, prompt, augmentation, ... is an entry of one `Registry`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, TypeVar, cast
 
 from usframe.errors import PluginError, ReadError
+from usframe.hookspecs import PROJECT
+from usframe.plugins.arguments import argument_problems, own_arguments
+from usframe.plugins.entry import Broken, Entry, Rank
+from usframe.plugins.kinds import KINDS
+from usframe.plugins.messages import listing, nearest, one_line
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-class Broken(NamedTuple):
-    """A plugin that could not be loaded: who it is, and why, in one line."""
-
-    owner: str
-    cause: str
+T = TypeVar("T", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One registered name. ``owner`` is a distribution with its version, or the path of a plugin file."""
+class Registry(Generic[T]):
+    """The entries of one ``kind`` ("reader", "prompt", ...), whose targets are of type ``T``.
 
-    name: str
-    target: Callable[..., Any] | str
-    owner: str
-    suffixes: tuple[str, ...] = ()
-
-    def load(self) -> Callable[..., Any]:
-        """The callable behind the name; a string target is imported now. Raises `PluginError`."""
-        if not isinstance(self.target, str):
-            return self.target
-        module, _, attribute = self.target.partition(":")
-        try:
-            found = getattr(import_module(module), attribute)
-        except Exception as error:
-            raise PluginError(f"{self.owner}: cannot import {self.target}: {one_line(error)}") from error
-        if not callable(found):
-            raise PluginError(f"{self.owner}: {self.target} is not callable")
-        return found
-
-
-class Registry:
-    """The entries of one ``kind`` ("reader", "prompt", ...), iterated in order of their names.
-
-    ``broken``: plugins that could not be loaded; an unknown name may have been one of theirs.
+    Iterated in order of their names, all owners of a name among them. ``broken``: plugins that could not be loaded,
+    ``blocked``: those that the user left out; an unknown name may have been one of theirs.
     """
 
-    def __init__(self, kind: str, broken: Iterable[Broken] = ()) -> None:
+    def __init__(self, kind: str, broken: Iterable[Broken] = (), blocked: Iterable[str] = ()) -> None:
         self.kind = kind
         self.broken = broken
-        self._entries: dict[str, Entry] = {}
+        self.blocked = blocked
+        self._entries: dict[str, list[Entry]] = {}
 
-    def register(
-        self, name: str, target: Callable[..., Any] | str, owner: str, suffixes: Iterable[str] = ()
-    ) -> None:
-        """Add one name. Raises `PluginError` naming both owners where the name or a suffix is taken."""
-        entry = Entry(name, target, owner, tuple(suffix.lower() for suffix in suffixes))
-        self._check(entry)
+    def add(self, entry: Entry) -> None:
+        """Raises `PluginError` for an entry that is malformed, or that its owner has registered already.
+
+        What another owner has registered, too, is told where it is used.
+        """
+        entry.check(self.kind)
         for other in self:
-            clashes = [f"{self.kind} {name!r}"] if other.name == name else []
-            clashes += [f"suffix {suffix!r}" for suffix in entry.suffixes if suffix in other.suffixes]
-            if clashes:
-                raise PluginError(f"{clashes[0]} is registered twice: by {other.owner} and by {owner}")
-        self._entries[name] = entry
+            if other.owner == entry.owner:
+                twice = [f"{self.kind} {entry.name!r}"] if other.name == entry.name else []
+                twice += [f"suffix {suffix!r}" for suffix in entry.suffixes if suffix in other.suffixes]
+                if twice:
+                    raise PluginError(f"{entry.owner}: {twice[0]} is registered twice")
+        self._entries.setdefault(entry.name, []).append(entry)
 
-    def _check(self, entry: Entry) -> None:
-        if not _NAME.fullmatch(entry.name):
-            problem = f"the name {entry.name!r} of a {self.kind} may only have letters, digits, '+', '.', '_', '-'"
-        elif isinstance(entry.target, str) and not _TARGET.fullmatch(entry.target):
-            problem = f"the target {entry.target!r} is not of the form package.module:attribute"
-        elif not isinstance(entry.target, str) and not callable(entry.target):
-            problem = f"the target of {self.kind} {entry.name!r} is not callable"
-        elif not all(suffix.startswith(".") for suffix in entry.suffixes):
-            problem = f"the suffixes {entry.suffixes} of {self.kind} {entry.name!r} must start with a dot"
-        else:
-            return
-        raise PluginError(f"{entry.owner}: {problem}")
+    def get(self, name: str, arguments: Mapping[str, Any] = {}) -> T:
+        """The target registered as ``name``, with ``arguments`` bound where there are any.
 
-    def get(self, name: str) -> Callable[..., Any]:
-        """The callable registered as ``name``. Raises `PluginError`: unknown, or its import fails."""
-        if name not in self._entries:
-            raise PluginError(self.unknown(name))
-        return self._entries[name].load()
+        Raises `PluginError`: unknown, registered by several, or its import fails.
+        """
+        target = self._entry(name).load()
+        return cast(T, partial(target, **arguments) if arguments else target)
+
+    def check(self, name: str, arguments: Mapping[str, Any], where: str) -> list[str]:
+        """One line per problem with naming a plugin so, beginning with ``where`` in the request that was."""
+        try:
+            target = self.get(name)
+        except PluginError as error:
+            return [f"{where}: {error}"]
+        return [f"{where}: {line}" for line in argument_problems(name, target, KINDS[self.kind], arguments)]
+
+    def arguments(self, name: str) -> dict[str, Any]:
+        """Name -> default of a target's own arguments, in its order; `inspect.Parameter.empty` where none.
+
+        Raises `PluginError` as `get` does.
+        """
+        return own_arguments(self.get(name), KINDS[self.kind])
 
     def unknown(self, name: str) -> str:
-        """One line about a name that is not registered: the nearest, the known ones, broken plugins."""
+        """One line about a name that is not registered: the nearest, the known ones, plugins left out."""
         known = self.names()
-        return f"unknown {self.kind} {name!r}{nearest(name, known)}; known: {_listing(known)}{self._suspects()}"
+        return f"unknown {self.kind} {name!r}{nearest(name, known)}; known: {listing(known)}{self._suspects()}"
 
     def names(self) -> list[str]:
         return sorted(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter([self._entries[name] for name in self.names()])
+        return iter([entry for name in self.names() for entry in self._entries[name]])
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -106,31 +85,81 @@ class Registry:
     def for_path(self, path: Path) -> tuple[str, Entry]:
         """The suffix of ``path`` (lower case) and its entry: case is ignored, the longest suffix wins.
 
-        Raises `ReadError` listing the known suffixes.
+        Raises `ReadError` listing the known suffixes, `PluginError` for a suffix that several plugins register.
         """
-        owned = {suffix: entry for entry in self for suffix in entry.suffixes}
+        owned = self._by_suffix()
         fitting = [suffix for suffix in owned if path.name.lower().endswith(suffix)]
         if not fitting:
-            known = _listing(sorted(owned))
+            known = listing(sorted(owned))
             raise ReadError(f"{path}: no {self.kind} for this kind of file; known: {known}{self._suspects()}")
         suffix = max(fitting, key=len)
-        return suffix, owned[suffix]
+        return suffix, _only(owned[suffix], f"suffix {suffix!r}")
+
+    def fate(self, entry: Entry) -> str:
+        """What became of an entry that is not alone: "replaced by x.py", "clashes with other 1.0"; else nothing.
+
+        Where it lost suffixes only, these come first: ".nii replaced by x.py".
+        """
+        if fate := _fate(entry, self._entries[entry.name]):
+            return fate
+        owned = self._by_suffix()
+        fates = {suffix: _fate(entry, owned[suffix]) for suffix in entry.suffixes}
+        return ", ".join(f"{suffix} {fate}" for suffix, fate in fates.items() if fate)
+
+    def _entry(self, name: str) -> Entry:
+        if name not in self:
+            raise PluginError(self.unknown(name))
+        return _only(self._entries[name], f"{self.kind} {name!r}")
+
+    def _by_suffix(self) -> dict[str, list[Entry]]:
+        """All who register a suffix, but for entries whose name went to another."""
+        owned: dict[str, list[Entry]] = {}
+        for entries in self._entries.values():
+            for entry in _highest(entries):
+                for suffix in entry.suffixes:
+                    owned.setdefault(suffix, []).append(entry)
+        return owned
 
     def _suspects(self) -> str:
-        owners = ", ".join(dict.fromkeys(owner for owner, _ in self.broken))
-        return f"; not loaded because broken: {owners} (see 'usframe plugins')" if owners else ""
+        broken = ", ".join(dict.fromkeys(owner for owner, _ in self.broken))
+        blocked = ", ".join(self.blocked)
+        told = f"; not loaded because broken: {broken} (see 'usframe plugins')" if broken else ""
+        return told + (f"; blocked: {blocked}" if blocked else "")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as a question in brackets, or nothing where none is close."""
-    close = get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def blame(error: BaseException) -> str:
+    """`one_line`, with the file and line that raised the error: "ValueError: no pixels (mine.py:12)"."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return one_line(error) + (f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else "")
 
 
-def one_line(error: BaseException) -> str:
-    """The type and the message of an exception on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+def _highest(entries: Sequence[Entry]) -> list[Entry]:
+    rank = max(entry.origin.rank for entry in entries)
+    return [entry for entry in entries if entry.origin.rank == rank]
 
 
-def _listing(words: Iterable[str]) -> str:
-    return ", ".join(words) or "none"
+def _only(entries: Sequence[Entry], what: str) -> Entry:
+    """The entry that is meant. Raises `PluginError` naming all owners, and how to choose, where none is."""
+    chosen = _highest(entries)
+    if len(chosen) == 1:
+        return chosen[0]
+    owners = " and ".join(f"by {entry.owner}" for entry in chosen)
+    packages = [entry.origin.package for entry in chosen]
+    prefer = " or ".join(f"prefer={package}" for package in packages)
+    block = " or ".join(f"block={package}" for package in packages if package != PROJECT)
+    advice = {
+        Rank.FILE: "name only one of these files",
+        Rank.PREFERRED: f"prefer only one of them, or leave one out: {block}",
+        Rank.PACKAGE: f"choose one: {prefer}; or leave one out: {block}",
+    }[chosen[0].origin.rank]
+    raise PluginError(
+        f"{what} is registered {'twice' if len(chosen) == 2 else 'several times'}: {owners}; {advice}"
+    )
+
+
+def _fate(entry: Entry, entries: Sequence[Entry]) -> str:
+    chosen = _highest(entries)
+    others = ", ".join(other.owner for other in chosen if other is not entry)
+    if not others:
+        return ""
+    return f"{'clashes with' if any(entry is one for one in chosen) else 'replaced by'} {others}"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.data.case import PromptRow
-from usframe.data.cases import read_volume
+from usframe.data.reading import read_volume
 from usframe.errors import CaseError, RequestError, UsframeError
 from usframe.plugins.load import Plugins
 from usframe.prompting.strategies import checked

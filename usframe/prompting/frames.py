@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.config.checks import frames_problems, z_range_problems
-from usframe.config.schema import prompt_file
+from usframe.config.schema import frames_problems, prompt_file, z_range_problems
 from usframe.errors import CaseError, RequestError
 
 Extents = Mapping[int, tuple[int, int]]

@@ -7,106 +7,105 @@ strategies of other packages have them too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.config.limits import outside_limits
+from usframe.config.schema import Components, Noise
 from usframe.errors import CaseError, RequestError
-from usframe.plugins.registry import one_line
+from usframe.plugins.registry import blame
 from usframe.types import Prompt, PromptStrategy
 
-COMPONENTS = ("largest", "all", "merged")
-
-
-@dataclass(frozen=True)
-class Noise:
-    """How far prompts stray from what the strategy answered; 0 is not at all.
-
-    ``box``: every edge moves by up to this share of the box's side. ``point``: the probability that a
-    positive point becomes a random pixel of its piece. ``mask``: the largest radius in pixels of erosion or
-    dilation.
-    Raises `RequestError` for values that make no sense.
-    """
-
-    box: float = 0.0
-    point: float = 0.0
-    mask: int = 0
-
-    def __post_init__(self) -> None:
-        problems = []
-        if not 0 <= self.box < math.inf:
-            problems.append(f"noise.box={self.box} is not a share of the box's side; use 0 or more")
-        if not 0 <= self.point <= 1:
-            problems.append(f"noise.point={self.point} is not a probability; use 0 to 1")
-        if self.mask != int(self.mask) or self.mask < 0:
-            problems.append(f"noise.mask={self.mask} is not a radius in whole pixels; use 0 or more")
-        if problems:
-            raise RequestError(*problems)
-
-
 NO_NOISE = Noise()
+Labels: TypeAlias = "NDArray[Any] | Mapping[int, NDArray[np.bool_]]"
 
 
 def make_prompts(
-    labels: NDArray[Any],
+    labels: Labels,
     strategy: PromptStrategy,
     *,
-    components: str = "largest",
+    components: Components = "largest",
     box_margin: float = 0.0,
     noise: Noise = NO_NOISE,
     seed: int = 0,
-    frames: Iterable[int] | None = None,
+    frames: Mapping[int, Collection[int]] | None = None,
 ) -> list[Prompt]:
-    """The prompts for every object of ``labels`` (D, H, W; 0 is background), by frame, then object.
+    """The prompts for the objects of ``labels``, by frame, then object.
 
+    ``labels``: (D, H, W), 0 is background, or object id -> mask (D, H, W) bool, where masks may overlap.
     ``components``: of an object in several pieces (8-connected), prompt the ``largest``, each piece in a
     prompt of its own (``all``, largest first), or their union (``merged``). ``box_margin``: pixels added on
-    every side of a box. ``frames``: the slices to prompt; None is all. Chance depends on nothing but
-    ``seed``, frame, object and piece. Raises `RequestError` for options that make no sense, `CaseError` for
+    every side of a box. ``frames``: object id -> the slices to prompt it on; None is all. Chance depends on nothing
+    but ``seed``, frame, object and piece. Raises `RequestError` for options that make no sense, `CaseError` for
     a strategy that fails or answers something unusable.
     """
-    if components not in COMPONENTS:
-        raise RequestError(f"components={components} is not known; use one of {', '.join(COMPONENTS)}")
-    if not 0 <= box_margin < math.inf:
-        raise RequestError(f"box_margin={box_margin} is not a number of pixels; use 0 or more")
-    wanted = range(len(labels)) if frames is None else sorted(set(frames))
-    if outside := [frame for frame in wanted if not 0 <= frame < len(labels)]:
-        raise RequestError(
-            f"frame {outside[0]} cannot be prompted: the volume has the frames 0 to {len(labels) - 1}"
-        )
-
+    depth = len(labels if isinstance(labels, np.ndarray) else next(iter(labels.values()), ()))
+    _check_options(components, box_margin, noise, frames, depth)
+    wanted = range(depth) if frames is None else sorted({frame for chosen in frames.values() for frame in chosen})
     prompts = []
     for frame in wanted:
-        for object_id, number, piece in _pieces(labels[frame], components):
-            chance = np.random.SeedSequence([seed, frame, object_id, number])
-            strategy_rng, noise_rng = map(np.random.default_rng, chance.spawn(2))
-            prompt = _ask(strategy, piece, frame, object_id, strategy_rng)
-            if prompt is not None:
-                prompts.append(_disturb(_widen(prompt, box_margin, piece.shape), piece, noise, noise_rng))
+        for object_id, mask in _objects_on(labels, frame):
+            if frames is not None and frame not in frames.get(object_id, ()):
+                continue
+            for number, piece in enumerate(_pieces(mask, components)):
+                chance = np.random.SeedSequence([seed, frame, object_id, number])
+                strategy_rng, noise_rng = map(np.random.default_rng, chance.spawn(2))
+                prompt = _ask(strategy, piece, frame, object_id, strategy_rng)
+                if prompt is not None:
+                    prompts.append(_disturb(_widen(prompt, box_margin, piece.shape), piece, noise, noise_rng))
     return prompts
 
 
-def _pieces(plane: NDArray[Any], components: str) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """(object id, number of the piece, mask (H, W)) for what is to be prompted on one slice."""
-    rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
+def case_seed(seed: int, case: str) -> int:
+    """The seed of all that is drawn for a case, whatever other cases there are."""
+    return zlib.crc32(f"{seed}/{case}".encode())
+
+
+def _check_options(
+    components: str, box_margin: float, noise: Noise, frames: Mapping[int, Collection[int]] | None, depth: int
+) -> None:
+    known = get_args(Components)
+    if components not in known:
+        raise RequestError(f"components={components} is not known; use one of {', '.join(known)}")
+    if not 0 <= box_margin < math.inf:
+        raise RequestError(f"box_margin={box_margin} is not a number of pixels; use 0 or more")
+    if problems := outside_limits(noise):
+        raise RequestError(*(f"noise.{problem}" for problem in problems))
+    if outside := [frame for chosen in (frames or {}).values() for frame in chosen if not 0 <= frame < depth]:
+        raise RequestError(f"frame {outside[0]} cannot be prompted: the volume has the frames 0 to {depth - 1}")
+
+
+def _objects_on(labels: Labels, frame: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """(object id, mask (H, W)) of what one slice shows, by ascending id."""
+    if not isinstance(labels, np.ndarray):
+        yield from ((object_id, labels[object_id][frame]) for object_id in sorted(labels))
+        return
+    plane = labels[frame]
+    yield from ((object_id, plane == object_id) for object_id in map(int, np.unique(plane[plane != 0])))
+
+
+def _pieces(mask: NDArray[np.bool_], components: Components) -> Iterator[NDArray[np.bool_]]:
+    """The masks (H, W) of what is to be prompted of an object on one slice; none where it is not there."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return
+    if components == "merged":
+        yield mask
+        return
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    for object_id in map(int, np.unique(plane[window])):
-        if object_id == 0:
-            continue
-        found = plane[window] == object_id
-        pieces = [(np.s_[:, :], found)] if components == "merged" else _by_size(found)
-        for number, (place, piece) in enumerate(pieces):
-            mask = np.zeros(plane.shape, bool)
-            mask[window][place] = piece
-            yield object_id, number, mask
-            if components == "largest":
-                break
+    for place, part in _by_size(mask[window]):
+        piece = np.zeros(mask.shape, bool)
+        piece[window][place] = part
+        yield piece
+        if components == "largest":
+            return
 
 
 def _by_size(mask: NDArray[np.bool_]) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
@@ -122,12 +121,12 @@ def _ask(
     strategy: PromptStrategy, piece: NDArray[np.bool_], frame: int, object_id: int, rng: np.random.Generator
 ) -> Prompt | None:
     """The strategy's answer in arrays of the agreed types, or `CaseError` in one line."""
-    who = f"prompt strategy {getattr(strategy, '__name__', type(strategy).__name__)}"
+    who = f"prompt strategy {_name_of(strategy)}"
     where = f"frame {frame}, object {object_id}"
     try:
         prompt = strategy(piece.copy(), frame=frame, object_id=object_id, rng=rng)
     except Exception as error:
-        raise CaseError(f"{who} failed on {where}: {one_line(error)}") from error
+        raise CaseError(f"{who} failed on {where}: {blame(error)}") from error
     if prompt is None:
         return None
     if not isinstance(prompt, Prompt):
@@ -138,6 +137,11 @@ def _ask(
         return checked(prompt, piece.shape)
     except (ValueError, TypeError) as error:
         raise CaseError(f"{who} made an unusable prompt for {where}: {error}") from error
+
+
+def _name_of(strategy: PromptStrategy) -> str:
+    plain = strategy.func if isinstance(strategy, partial) else strategy
+    return str(getattr(plain, "__name__", type(plain).__name__))
 
 
 def checked(prompt: Prompt, shape: tuple[int, ...]) -> Prompt:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from usframe.files import write_file
+from usframe.reporting.cells import CLEAN, NOISED, Cell, PairTest, Part
+from usframe.reporting.pages import render
+from usframe.reporting.record import RunRecord
+from usframe.reporting.results import NO_NETWORK, ORACLE, Failure
+from usframe.reporting.style import BLUE, FAINT, INK, SOFT, VERMILION, write_figure
+from usframe.reporting.text import columns
 
-Cell = Mapping[str, Any]
-
-# Of the Okabe-Ito palette; conditions also differ in shape, oracles in being hollow.
-LOOKS = {"clean": ("#0072B2", "o", -0.17), "noised": ("#D55E00", "D", 0.17)}
+# Conditions also differ in shape, oracles in being hollow.
+LOOKS = {CLEAN: (BLUE, "o", -0.17), NOISED: (VERMILION, "D", 0.17)}
 SLICES = {"slice": "all slices", "propagate": "slices without a prompt"}
-INK, SOFT, FAINT = "#1d2125", "#5d666f", "#dfe2e5"
-NO_NETWORK, ORACLE = "no network", "oracle: the prompt holds the label mask of a slice that is scored"
+ORACLE_NOTE = "the prompt holds the label mask of a slice that is scored"
 
 
 def table(cells: Sequence[Cell]) -> str:
     """The cells as plain text: a line per prompt, a column per mode and condition."""
-    prompts, columns = _axes(cells)
-    lines = [["prompt", *(f"{mode}, {condition}" for mode, condition in columns)]]
+    prompts, parts = _axes(cells)
+    lines = [["prompt", *(f"{mode}, {condition}" for mode, condition in parts)]]
     for prompt in prompts:
-        found = [_find(cells, prompt, *column) for column in columns]
-        lines.append([_label(cells, prompt), *map(_words, found)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    notes = [f"* {ORACLE}"] if any(cell["oracle"] for cell in cells) else []
-    return "\n".join(
-        [heading(cells)] + ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines] + notes
-    )
+        lines.append([_label(cells, prompt), *(_words(_find(cells, prompt, part)) for part in parts)])
+    notes = [f"* {ORACLE}: {ORACLE_NOTE}"] if any(cell["oracle"] for cell in cells) else []
+    return "\n".join([heading(cells), columns(lines), *notes])
 
 
 def heading(cells: Sequence[Cell]) -> str:
@@ -49,8 +45,8 @@ def heading(cells: Sequence[Cell]) -> str:
 
 def plot(path: Path, cells: Sequence[Cell]) -> None:
     """Write a PNG with a panel per mode, a line per prompt and a mark per condition. Raises `WriteError`."""
-    prompts, columns = _axes(cells)
-    modes = list(dict.fromkeys(mode for mode, _ in columns))
+    prompts, parts = _axes(cells)
+    modes = list(dict.fromkeys(mode for mode, _ in parts))
     figure = Figure(figsize=(1.9 + 4.6 * len(modes), 1.75 + 0.46 * len(prompts)), dpi=160, layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(modes), sharey=True, sharex=True, gridspec_kw={"wspace": 0.1}))
     for panel, mode in zip(panels, modes, strict=True):
@@ -63,9 +59,7 @@ def plot(path: Path, cells: Sequence[Cell]) -> None:
     low = min((_interval(cell)[0] for cell in cells if cell["mean"] is not None), default=0.0)
     panels[0].set_xlim(0 if low < 0.3 else np.floor((low - 0.03) * 10) / 10, 1)
     figure.legend(handles=_legend(cells), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", facecolor="white")
-    write_file(path, picture.getvalue())
+    write_figure(path, figure)
 
 
 def write_page(
@@ -73,39 +67,37 @@ def write_page(
     *,
     title: str,
     cells: Sequence[Cell],
-    tests: Sequence[Mapping[str, Any]],
-    run: Mapping[str, Any],
-    failures: Sequence[Mapping[str, str]],
+    tests: Sequence[PairTest],
+    run: RunRecord,
+    failures: Sequence[Failure],
 ) -> None:
     """Write report.html, which shows the picture beside it. Raises `WriteError`."""
-    pages = Environment(loader=PackageLoader("usframe.reporting"), autoescape=True, undefined=StrictUndefined)
-    pages.trim_blocks = pages.lstrip_blocks = True
-    prompts, columns = _axes(cells)
-    html = pages.get_template("compare.html").render(
+    prompts, parts = _axes(cells)
+    html = render(
+        "compare.html",
         title=title,
-        heading=heading(cells),
-        columns=columns,
-        lines=[
-            (prompt, _has_network(cells, prompt), [_find(cells, prompt, *column) for column in columns])
-            for prompt in prompts
-        ],
-        oracle=ORACLE,
-        slices=SLICES,
-        tests=tests,
         run=run,
         failures=failures,
+        heading=heading(cells),
+        parts=parts,
+        lines=[
+            (prompt, _has_network(cells, prompt), [_find(cells, prompt, part) for part in parts])
+            for prompt in prompts
+        ],
+        oracle=ORACLE_NOTE,
+        tests=tests,
     )
     write_file(path, html)
 
 
-def _axes(cells: Sequence[Cell]) -> tuple[list[str], list[tuple[str, str]]]:
+def _axes(cells: Sequence[Cell]) -> tuple[list[str], list[Part]]:
     """Prompts, those without a network last; (mode, condition) in the order of the run."""
     prompts = dict.fromkeys(cell["prompt"] for cell in sorted(cells, key=lambda cell: not cell["network"]))
     return list(prompts), list(dict.fromkeys((cell["mode"], cell["condition"]) for cell in cells))
 
 
-def _find(cells: Sequence[Cell], prompt: str, mode: str, condition: str) -> Cell | None:
-    where = (prompt, mode, condition)
+def _find(cells: Sequence[Cell], prompt: str, part: Part) -> Cell | None:
+    where = (prompt, *part)
     return next((cell for cell in cells if (cell["prompt"], cell["mode"], cell["condition"]) == where), None)
 
 
@@ -126,8 +118,10 @@ def _words(cell: Cell | None) -> str:
 
 
 def _interval(cell: Cell) -> tuple[float, float]:
-    known = cell["ci95_low"] is not None
-    return (cell["ci95_low"], cell["ci95_high"]) if known else (cell["mean"], cell["mean"])
+    """That of a cell with a mean; the mean alone where it has none."""
+    mean, low, high = cell["mean"], cell["ci95_low"], cell["ci95_high"]
+    assert mean is not None
+    return (mean, mean) if low is None or high is None else (low, high)
 
 
 def _panel(panel: Axes, cells: Sequence[Cell], prompts: Sequence[str]) -> None:
@@ -163,7 +157,7 @@ def _legend(cells: Sequence[Cell]) -> list[Line2D]:
     ]
     if any(cell["oracle"] for cell in cells):
         handles.append(
-            Line2D([], [], color=SOFT, marker="o", markerfacecolor="white", linestyle="none", label="oracle")
+            Line2D([], [], color=SOFT, marker="o", markerfacecolor="white", linestyle="none", label=ORACLE)
         )
     if any(not cell["network"] for cell in cells):
         handles.append(

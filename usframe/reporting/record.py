@@ -5,36 +5,118 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 import torch
 
 from usframe.config.schema import Common, Networked
+from usframe.errors import RequestError
 from usframe.inference.checkpoints import resolve_precision, sha256
+from usframe.reporting.results import SliceCounts
 from usframe.types import Backbone
 
 PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
 
 
-def describe_run(config: Networked, backbone: Backbone, processes: int, seconds: float) -> dict[str, Any]:
-    """The part of run.json that every task with a network has: enough to repeat it and to judge its speed."""
-    device = next(backbone.module.parameters()).device
+class RunRecord(TypedDict, total=False):
+    """What run.json holds: the first part is every task's, the next every network's, then what tasks add."""
+
+    date: str
+    command: str
+    versions: dict[str, str]
+    platform: str
+    seed: int
+    seconds: float
+    peak_memory: dict[str, int]
+
+    device: str
+    device_name: str
+    precision: str
+    processes: int
+    backbone: str
+    checkpoint: str | None
+    checkpoint_sha256: str | None
+
+    volumes: str | None
+    labels: str | None
+    slices: SliceCounts
+    seconds_per_stage: dict[str, float]
+    notes: list[str]
+
+    masks: str
+
+    prompts: list[Any]
+    mode: str
+    frames: str | list[int]
+    patience: int
+    z_range: str | list[int] | None
+    layout: str
+    intensity: str
+    components: str
+    box_margin: float
+    multimask: str
+    noise: dict[str, float]
+    postprocess: dict[str, Any]
+    oracle_prompts: list[str]
+    slices_per_second: float
+    noised: dict[str, float]
+    seeds: int
+
+    parameters: Mapping[str, Mapping[str, int]]
+    split: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which network it is: its name, the file of its weights, None for fresh ones, and that file's SHA-256."""
+
+    backbone: str
+    checkpoint: Path | None
+    sha256: str | None
+
+
+def identify(backbone: Backbone, name: str) -> Identity:
+    """The identity of the backbone ``name``, before the first case: its file may be gone after the last.
+
+    Raises `RequestError` where the file that it names cannot be read.
+    """
     checkpoint = backbone.checkpoint
-    return describe_host(config, seconds) | {
+    if checkpoint is None:
+        return Identity(name, None, None)
+    try:
+        return Identity(name, Path(checkpoint), sha256(Path(checkpoint)))
+    except OSError as error:
+        raise RequestError(
+            f"backbone {name} says that its weights are those of {checkpoint}, which cannot be read "
+            f"({error.strerror or error}); its `checkpoint` must be a file, or None for fresh weights"
+        ) from error
+
+
+def describe_run(
+    config: Networked, identity: Identity, device: torch.device | str, processes: int, seconds: float
+) -> RunRecord:
+    """The part of run.json that every task with a network has: enough to repeat it and to judge its speed."""
+    device = torch.device(device)
+    cuda = device.type == "cuda"
+    return {
+        **describe_host(config, seconds),
         "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "device_name": torch.cuda.get_device_name(device) if cuda else platform.machine(),
         "precision": resolve_precision(config.precision, str(device)),
         "processes": processes,
-        "backbone": config.backbone,
-        "checkpoint": None if checkpoint is None else str(checkpoint),
-        "checkpoint_sha256": None if checkpoint is None else sha256(checkpoint),
+        "backbone": identity.backbone,
+        "checkpoint": None if identity.checkpoint is None else str(identity.checkpoint),
+        "checkpoint_sha256": identity.sha256,
         "peak_memory": _peak_memory(device),
     }
 
 
-def describe_host(config: Common, seconds: float) -> dict[str, Any]:
+def describe_host(config: Common, seconds: float) -> RunRecord:
     """The part of run.json that every task has."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -1,129 +1,117 @@
-"""The files of a finished run that tell its story: tables, summary, failures, run.json and the report."""
+"""A finished run: its tables, summary, failures, run.json and report, and what the terminal says."""
 
 from __future__ import annotations
 
-import re
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from usframe.config.schema import Predict
+from usframe.config.schema import Compare, Predict
 from usframe.files import write_csv, write_json
-from usframe.reporting.overlay import write_report
-from usframe.reporting.record import describe_run
-from usframe.scoring.baselines import BASELINES
-from usframe.scoring.metrics import SLICE_COLUMNS, Row, write_metrics
-from usframe.scoring.summary import summarise, table
-from usframe.types import Backbone
-
-INTERRUPTED = "interrupted"
-SETTINGS = (
-    "mode",
-    "frames",
-    "patience",
-    "z_range",
-    "layout",
-    "intensity",
-    "components",
-    "box_margin",
-    "multimask",
+from usframe.reporting.record import RunRecord
+from usframe.reporting.results import (
+    FAILURE_COLUMNS,
+    NO_NETWORK,
+    ORACLE,
+    CaseResult,
+    Failure,
+    count_totals,
+    list_failures,
 )
-NUMBER = re.compile(r"\d[\d.e+-]*")
+from usframe.reporting.run_page import RunSummary, write_report
+from usframe.reporting.text import columns, counted, written
+from usframe.scoring.baselines import BASELINES
+from usframe.scoring.metrics import Row
+from usframe.scoring.summary import MACRO, Statistics, Summary, added_scores, summarise
+from usframe.scoring.table import write_metrics, write_slice_metrics
+
+SETTINGS = (
+    *("mode", "frames", "patience", "z_range", "layout", "intensity"),
+    *("components", "box_margin", "multimask"),
+)
 
 
-@dataclass
-class CaseResult:
-    """What one case leaves behind besides its masks; plain data, gathered from all processes."""
+class Answer(RunSummary):
+    """What ``--json`` prints: what summary.json holds, where the files are, what failed and what was assumed."""
 
-    case: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    slices: dict[str, int] = field(default_factory=dict)
-    oracle_prompts: list[str] = field(default_factory=list)
-    stage: str = ""
-    error: str = ""
+    out: str
+    failures: list[Failure]
+    notes: list[str]
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        self.stage = stage
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+def describe_work(
+    config: Predict, run: RunRecord, results: Sequence[CaseResult], notes: Sequence[str] = ()
+) -> RunRecord:
+    """``run`` with what was asked for, what the cases add up to, and ``notes`` about all of them."""
+    totals = count_totals(results, labelled=config.labels is not None, notes=notes)
+    encoded, rows = totals["slices"]["encoded"], [row for result in results for row in result.rows]
+    whole: RunRecord = {
+        **run,
+        "volumes": config.volumes,
+        "labels": config.labels,
+        "prompts": list(config.prompts),
+        **{key: getattr(config, key) for key in SETTINGS},  # type: ignore[typeddict-item]
+        "noise": asdict(config.noise),
+        "postprocess": dict(config.postprocess),
+        "oracle_prompts": sorted(name for name, mark in mark_prompts(rows).items() if mark == ORACLE),
+        **totals,
+        "slices_per_second": round(encoded / run["seconds"], 3) if run["seconds"] else 0.0,
+    }
+    if isinstance(config, Compare):
+        whole |= {"noised": asdict(config.noised), "seeds": config.seeds}
+    return whole
+
+
+def title_of(config: Predict) -> str:
+    """The heading of a page: which network ran on what."""
+    return f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}"
 
 
 def write_results(
-    config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
-) -> dict[str, Any]:
-    """Write every table of OUT and the report; returns the summary with the failures, as ``--json`` prints it."""
-    return write_tables(
-        Path(config.out or ""),
-        results,
-        title=f"{config.backbone} on {Path(config.volumes).resolve().parent.name or config.volumes}",
-        mode=config.mode,
-        seed=config.seed,
-        run=describe_work(config, backbone, results, seconds, processes),
-        overlays=config.prompts if config.overlays else (),
-    )
-
-
-def write_tables(
     out: Path,
     results: Sequence[CaseResult],
+    run: RunRecord,
     *,
     title: str,
     mode: str,
-    seed: int,
-    run: dict[str, Any],
-    overlays: Sequence[str],
-) -> dict[str, Any]:
-    """`write_results` for any task. ``run``: what run.json holds. ``overlays``: the prompts that have pictures."""
+    overlays: Sequence[str] = (),
+) -> Answer:
+    """Write every table of OUT, summary.json, run.json and the report. Raises `WriteError`.
+
+    ``run``: what run.json holds, with the totals of `count_totals`. ``overlays``: the prompts that have pictures.
+    """
     rows = write_rows(out, results)
     failures = list_failures(results)
-    summary = {
+    summary: RunSummary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
         "mode": mode,
-        "scores": summarise(rows, seed=seed),
+        "scores": summarise(rows, seed=run["seed"]),
         "marks": mark_prompts(rows),
         "unit": unit_of(rows),
     }
-    write_csv(out / "failures.csv", ("case", "stage", "error"), failures)
+    write_csv(out / "failures.csv", FAILURE_COLUMNS, failures)
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", run)
     done = [result.case for result in results if not result.error]
-    write_report(
-        out / "report.html",
-        title=title,
-        summary=summary["scores"],
-        marks=summary["marks"],
-        unit=summary["unit"],
-        slices=run["slices"],
-        overlays={name: [out / "overlays" / name / f"{case}.png" for case in done] for name in overlays},
-        run=run,
-        failures=failures,
-    )
+    pictures = {name: [out / "overlays" / name / f"{case}.png" for case in done] for name in overlays}
+    write_report(out / "report.html", summary, run, title=title, overlays=pictures, failures=failures)
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
 
 
 def write_rows(out: Path, results: Sequence[CaseResult]) -> list[Row]:
     """Write metrics.csv, and metrics_per_slice.csv where slices were scored; returns the rows of the former."""
+    if per_slice := [row for result in results for row in result.slice_rows]:
+        write_slice_metrics(out / "metrics_per_slice.csv", per_slice)
     rows = [row for result in results for row in result.rows]
-    if per_slice := [row for row in rows if "frame" in row]:
-        write_metrics(out / "metrics_per_slice.csv", per_slice, SLICE_COLUMNS)
-    cases = [row for row in rows if "frame" not in row]
-    write_metrics(out / "metrics.csv", cases)
-    return cases
+    write_metrics(out / "metrics.csv", rows)
+    return rows
 
 
 def mark_prompts(rows: Sequence[Row]) -> dict[str, str]:
     """Prompt -> what is to be said about its scores, for those that are not a network's answer to a question."""
-    marks = {row["prompt"]: "no network" for row in rows if row["prompt"] in BASELINES}
-    return {row["prompt"]: "oracle" for row in rows if row["oracle"]} | marks
+    marks = {row["prompt"]: NO_NETWORK for row in rows if row["prompt"] in BASELINES}
+    return {row["prompt"]: ORACLE for row in rows if row["oracle"]} | marks
 
 
 def unit_of(rows: Sequence[Row]) -> str:
@@ -131,42 +119,7 @@ def unit_of(rows: Sequence[Row]) -> str:
     return " or ".join(sorted({row["unit"] for row in rows})) or "mm"
 
 
-def describe_work(
-    config: Predict, backbone: Backbone, results: Sequence[CaseResult], seconds: float, processes: int
-) -> dict[str, Any]:
-    """What run.json holds."""
-    totals = count_totals(results, labelled=config.labels is not None)
-    return {
-        **describe_run(config, backbone, processes, seconds),
-        "volumes": config.volumes,
-        "labels": config.labels,
-        "prompts": list(config.prompts),
-        **{key: getattr(config, key) for key in SETTINGS},
-        "noise": asdict(config.noise),
-        "postprocess": asdict(config.postprocess),
-        "oracle_prompts": sorted({name for result in results for name in result.oracle_prompts}),
-        **totals,
-        "slices_per_second": round(totals["slices"]["encoded"] / seconds, 3) if seconds else 0.0,
-    }
-
-
-def list_failures(results: Sequence[CaseResult]) -> list[dict[str, str]]:
-    """The rows of failures.csv."""
-    return [
-        {"case": result.case, "stage": result.stage, "error": result.error} for result in results if result.error
-    ]
-
-
-def print_failures(results: Sequence[CaseResult]) -> None:
-    """One line on standard error for every case that failed, and one for those that Ctrl-C left undone."""
-    for result in results:
-        if result.error and result.stage != INTERRUPTED:
-            print(f"Error: case {result.case} ({result.stage}): {result.error}", file=sys.stderr)
-    if undone := [result.case for result in results if result.stage == INTERRUPTED]:
-        print(f"Error: interrupted, {counted(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
-
-
-def print_results(answer: Mapping[str, Any], seconds: float) -> None:
+def print_results(answer: Answer, seconds: float) -> None:
     """The scores, what was assumed, and where the files are, for the terminal."""
     cases, slices = answer["cases"], answer["slices"]
     empty, looked_at = slices["without_object"], slices["encoded"] or slices["total"]
@@ -180,31 +133,35 @@ def print_results(answer: Mapping[str, Any], seconds: float) -> None:
         f"{done} of {counted(cases['total'], 'case')}, {counted(looked_at, 'slice')} in {seconds:.0f} s"
         + ("; no labels, no scores" if empty is None else f"; {counted(empty, 'slice')} without an object")
     )
-    parts = ("masks", "overlays", "metrics.csv", "summary.json", "report.html")
-    print(f"Wrote {answer['out']}/: {', '.join(part for part in parts if Path(answer['out'], part).exists())}")
+    print(written(Path(answer["out"]), ("masks", "overlays", "metrics.csv", "summary.json", "report.html")))
 
 
-def count_totals(results: Sequence[CaseResult], *, labelled: bool) -> dict[str, Any]:
-    """Slices and seconds of all cases together, and what is to be known about them."""
-    stages: dict[str, float] = {}
-    slices: dict[str, Any] = {"total": 0, "encoded": 0, "without_object": 0 if labelled else None}
-    for result in results:
-        for stage, spent in result.seconds.items():
-            stages[stage] = round(stages.get(stage, 0.0) + spent, 4)
-        for kind, count in result.slices.items():
-            slices[kind] += count
-    return {"slices": slices, "seconds_per_stage": stages, "notes": _notes(results)}
+def table(summary: Summary, marks: Mapping[str, str], unit: str = "mm", *, split: bool = False) -> str:
+    """A summary as plain text, a line per prompt.
+
+    Over all slices the Dice of every object and of their mean, HD95 in ``unit`` and NSD of the mean and what other
+    packages measure; with ``split`` the mean Dice of prompted and of unprompted slices beside it. ``marks``: prompt
+    -> what is to be said about it.
+    """
+    objects = sorted({name for found in summary.values() for name in found} - {MACRO}, key=int)
+    split_names, added = ("prompted", "unprompted") if split else (), added_scores(summary)
+    marked = any(marks.get(prompt) for prompt in summary)
+    heading = ["prompt", *(f"object {name}" for name in objects), "macro", *split_names, f"HD95 {unit}", "NSD"]
+    lines = [[*heading, *added, "n", *["note"] * marked]]
+    for prompt, found in summary.items():
+        macro = found[MACRO]
+        everywhere = macro["all"]
+        cells = [_number(found[name]["all"]["dice"]) if name in found else "-" for name in objects]
+        cells += [_spread(everywhere["dice"]), *(_number(macro[slices]["dice"]) for slices in split_names)]
+        cells += [_number(everywhere["hd95_mm"], 1), *(_number(everywhere[name]) for name in ("nsd", *added))]
+        lines.append([prompt, *cells, str(everywhere["dice"]["n"]), *[marks.get(prompt, "")] * marked])
+    left = {0, len(lines[0]) - 1} if marked else {0}
+    return f"Dice over all slices: mean of n cases, ± sd\n{columns(lines, left=left)}"
 
 
-def _notes(results: Sequence[CaseResult]) -> list[str]:
-    """Every note once, with the number of cases it holds for; those that differ in numbers only are one."""
-    found: dict[str, tuple[str, list[str]]] = {}
-    for result in results:
-        for note in dict.fromkeys(result.notes):
-            found.setdefault(NUMBER.sub("#", note), (note, []))[1].append(result.case)
-    return [f"{note} ({counted(len(cases), 'case')}, first {cases[0]})" for note, cases in found.values()]
+def _number(statistics: Statistics, digits: int = 3) -> str:
+    return "-" if statistics["mean"] is None else f"{statistics['mean']:.{digits}f}"
 
 
-def counted(number: int, what: str) -> str:
-    """1 case, 2 cases."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _spread(statistics: Statistics) -> str:
+    return _number(statistics) + ("" if statistics["sd"] is None else f" ± {statistics['sd']:.3f}")

@@ -2,80 +2,75 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from usframe.files import write_csv, write_file
+from usframe.reporting.pages import render
+from usframe.reporting.record import RunRecord
+from usframe.reporting.style import CURVES, FAINT, INK, SOFT, write_figure
+from usframe.reporting.text import columns
 
-COLUMNS = ("prompt", "object", "before", "after", "n", "gain")
-TERMS = ("focal", "dice", "iou", "presence", "total")
 MEAN = "mean"
-INK, SOFT, FAINT = "#1d2125", "#5d666f", "#dfe2e5"
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe-Ito
+NO_TERMS = ("step", "seconds", "mean dice")
+WRITTEN = "checkpoint_best.pt, checkpoint_last.pt, gains.csv, curve.csv, curve.png, report.html"
 
 
-def write_gains(out: Path, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[Any]:
+class Gain(TypedDict):
+    """A row of gains.csv: the mean Dice of ``n`` cases, or ("" then) of the objects of a prompt."""
+
+    prompt: str
+    object: str
+    before: float
+    after: float
+    n: int | str
+    gain: float
+
+
+def write_gains(out: Path, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[Gain]:
     """Write gains.csv, the mean Dice of the validation cases by prompt and object, and return its rows.
 
     ``before`` and ``after``: scores of `usframe.training.validation`, of the first and of the best weights.
     """
     first, best = _means(before), _means(after)
-    rows: list[dict[str, Any]] = []
+    rows: list[Gain] = []
     for prompt in dict.fromkeys(prompt for prompt, _ in best):
-        mine: list[dict[str, Any]] = [
-            {"prompt": prompt, "object": str(one), "before": first[name, one][0], "after": dice, "n": n}
+        mine = [
+            _gain(prompt, str(one), first[name, one][0], dice, n)
             for (name, one), (dice, n) in sorted(best.items())
             if name == prompt
         ]
         if len(mine) > 1:
-            means = {key: float(np.mean([row[key] for row in mine])) for key in ("before", "after")}
-            mine.append({"prompt": prompt, "object": MEAN, **means, "n": ""})
-        rows += [{**row, "gain": row["after"] - row["before"]} for row in mine]
-    write_csv(out / "gains.csv", COLUMNS, rows)
+            earlier, later = ([row[key] for row in mine] for key in ("before", "after"))
+            mine.append(_gain(prompt, MEAN, float(np.mean(earlier)), float(np.mean(later)), ""))
+        rows += mine
+    write_csv(out / "gains.csv", list(Gain.__annotations__), rows)
     return rows
 
 
-def print_gains(gains: Sequence[Mapping[str, Any]], out: Path, *, best_step: int) -> None:
+def print_gains(gains: Sequence[Gain], out: Path, *, best_step: int) -> None:
     """The table for the terminal."""
     lines = [["prompt", "object", "before", "after", "gain"]]
-    lines += [
-        [
-            row["prompt"],
-            row["object"],
-            *(f"{row[key]:.3f}" for key in ("before", "after")),
-            f"{round(row['gain'], 3) + 0:+.3f}",
-        ]
-        for row in gains
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for row in gains:
+        numbers = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{round(row['gain'], 3) + 0:+.3f}")
+        lines.append([row["prompt"], row["object"], *numbers])
     print(f"Mean Dice of the validation cases, before and with the best weights (step {best_step})")
-    for line in lines:
-        words = [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
-        print("  ".join(words))
-    print(f"Wrote {out}/: checkpoint_best.pt, checkpoint_last.pt, gains.csv, curve.csv, curve.png, report.html")
+    print(columns(lines, left={0}))
+    print(f"Wrote {out}/: {WRITTEN}")
 
 
 def write_training(
-    out: Path,
-    curve: Sequence[Mapping[str, float]],
-    gains: Sequence[Mapping[str, Any]],
-    run: Mapping[str, Any],
-    *,
-    best_step: int,
+    out: Path, curve: Sequence[Mapping[str, float]], gains: Sequence[Gain], run: RunRecord, *, best_step: int
 ) -> None:
     """Write curve.png and report.html. Raises `WriteError`."""
     plot_curve(out / "curve.png", curve, best_step)
-    pages = Environment(loader=PackageLoader("usframe.reporting"), autoescape=True, undefined=StrictUndefined)
-    pages.trim_blocks = pages.lstrip_blocks = True
-    html = pages.get_template("training.html").render(
-        title=f"Training of {run['backbone']}", gains=gains, run=run, best_step=best_step, steps=curve[-1]["step"]
-    )
+    title, steps = f"Training of {run['backbone']}", curve[-1]["step"]
+    html = render("training.html", title=title, run=run, gains=gains, best_step=best_step, steps=steps)
     write_file(out / "report.html", html)
 
 
@@ -85,9 +80,10 @@ def plot_curve(path: Path, curve: Sequence[Mapping[str, float]], best_step: int)
     losses, dice = figure.subplots(1, 2)
     steps = [line["step"] for line in curve]
     scores = [name for name in curve[0] if name.startswith("dice ")]
-    panels = ((losses, TERMS, "loss, mean since the last validation"), (dice, scores, "Dice of the validation"))
+    terms = [name for name in curve[0] if name not in (*NO_TERMS, *scores)]
+    panels = ((losses, terms, "loss, mean since the last validation"), (dice, scores, "Dice of the validation"))
     for panel, names, title in panels:
-        for colour, name in zip(PALETTE * 3, names, strict=False):
+        for colour, name in zip(cycle(CURVES), names, strict=False):
             label = name.removeprefix("dice ") if panel is dice else name
             panel.plot(steps, [line[name] for line in curve], color=colour, marker="o", markersize=3, label=label)
         panel.set_title(title, fontsize=10.5, loc="left", color=INK)
@@ -97,9 +93,11 @@ def plot_curve(path: Path, curve: Sequence[Mapping[str, float]], best_step: int)
         panel.legend(fontsize=8, frameon=False)
     losses.set_ylim(bottom=0)
     dice.axvline(best_step, color=SOFT, linewidth=0.8, linestyle=":")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_file(path, picture.getvalue())
+    write_figure(path, figure)
+
+
+def _gain(prompt: str, name: str, before: float, after: float, n: int | str) -> Gain:
+    return {"prompt": prompt, "object": name, "before": before, "after": after, "n": n, "gain": after - before}
 
 
 def _means(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], tuple[float, int]]:

@@ -8,30 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.config.schema import Predict, prompt_file
+from usframe.config.schema import Mode
 from usframe.prompting.frames import Extents
-from usframe.prompting.strategies import Noise, make_prompts
-from usframe.types import Prompt, Segmentation
+from usframe.types import Prompt, PromptStrategy, Segmentation
 
 FILLED, ELLIPSE, COPIED = "filled box", "ellipse", "copied label"
 BASELINES = (FILLED, ELLIPSE, COPIED)
 
 
-def make_baselines(
-    labels: NDArray[np.uint8], prompts: Sequence[Prompt], extents: Extents, config: Predict, seed: int
-) -> dict[str, Segmentation]:
-    """The baselines of one case by name, for the objects and slices that ``prompts`` (of any strategy) name.
+class Draw(Protocol):
+    """Draws prompts of a strategy from the labels of a case, as its other prompts were drawn."""
 
-    ``labels``: (D, H, W), 0 is background. ``extents``: where objects may be, see `usframe.prompting.frames`. ``seed``: that
-    of the case, so that the noise of the boxes is that of box prompts.
+    def __call__(self, strategy: PromptStrategy, *, frames: Mapping[int, AbstractSet[int]]) -> list[Prompt]: ...
+
+
+def make_baselines(
+    labels: NDArray[np.uint8],
+    prompted: Mapping[int, AbstractSet[int]],
+    extents: Extents,
+    mode: Mode,
+    given: Sequence[Prompt],
+    draw: Draw,
+) -> dict[str, Segmentation]:
+    """The baselines of one case by name, for the objects and slices in ``prompted`` (object id -> slices).
+
+    ``labels``: (D, H, W), 0 is background. ``extents``: where objects may be, see `usframe.prompting.frames`.
+    ``given``: prompts with a box; other boxes are drawn with the pieces, margin and noise of ``draw``. An object
+    without a label on a slice has no box there.
     """
-    if config.mode == "propagate":
-        return {COPIED: copy_label(labels, frames_of(prompts), extents)}
-    boxes = draw_boxes(labels, prompts, config, seed)
+    if mode == "propagate":
+        return {COPIED: copy_label(labels, prompted, extents)}
+    there = {(prompt.object_id, prompt.frame) for prompt in given}
+    missing = {one: {frame for frame in frames if (one, frame) not in there} for one, frames in prompted.items()}
+    boxes = [*given, *draw(_box, frames=missing)]
     return {name: fill_boxes(boxes, labels.shape, ellipse=name == ELLIPSE) for name in (FILLED, ELLIPSE)}
 
 
@@ -41,25 +55,6 @@ def frames_of(prompts: Sequence[Prompt]) -> dict[int, set[int]]:
     for prompt in prompts:
         frames.setdefault(prompt.object_id, set()).add(prompt.frame)
     return frames
-
-
-def draw_boxes(labels: NDArray[np.uint8], prompts: Sequence[Prompt], config: Predict, seed: int) -> list[Prompt]:
-    """A box for every object and slice of ``prompts``: that of a prompt file, else drawn from the labels.
-
-    Pieces, margin and noise are those of ``config``. An object without a label on a slice has no box there.
-    """
-    given = [p for p in prompts if p.box is not None] if prompt_file(config.frames) else []
-    wanted = {(p.frame, p.object_id) for p in prompts} - {(p.frame, p.object_id) for p in given}
-    drawn = make_prompts(
-        labels,
-        _box,
-        components=config.components,
-        box_margin=config.box_margin,
-        noise=Noise(config.noise.box),
-        seed=seed,
-        frames={frame for frame, _ in wanted},
-    )
-    return [*given, *(p for p in drawn if (p.frame, p.object_id) in wanted)]
 
 
 def fill_boxes(boxes: Sequence[Prompt], shape: tuple[int, ...], *, ellipse: bool = False) -> Segmentation:
@@ -101,7 +96,7 @@ def copy_label(
     return _answer(mask, set(prompted))
 
 
-def _box(mask: NDArray[np.bool_], *, frame: int, object_id: int, rng: np.random.Generator) -> Prompt:
+def _box(mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator) -> Prompt:
     x, y = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return Prompt(frame, object_id, box=np.array([x[0], y[0], x[-1], y[-1]], np.float32))
 

@@ -1,111 +1,143 @@
 """How well a segmentation agrees with its reference: one row per case, prompt, object and set of slices.
 
-A score of nothing against nothing is undefined: None here, an empty field in CSV, null in JSON, never 0 or 1.
+The scores are those of the registered metrics. A score of nothing against nothing is undefined: None here, an empty
+field in CSV, null in JSON, never 0 or 1.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from functools import cached_property
+from inspect import signature
+from typing import Any, NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usframe.config.schema import Metrics
-from usframe.errors import RequestError
-from usframe.files import write_csv
-from usframe.scoring.surface import measure_surfaces
-from usframe.types import Segmentation
+from usframe.errors import CaseError
+from usframe.plugins import Plugins
+from usframe.plugins.registry import blame
+from usframe.scoring.surface import MeasuredSurfaces, measure_surfaces
+from usframe.types import Metric, Segmentation, Spacing
 
-Row: TypeAlias = dict[str, Any]
-Frames: TypeAlias = Mapping[int, AbstractSet[int]]
+PromptedSlices: TypeAlias = Mapping[int, AbstractSet[int]]  # object id -> slices
 
+METRICS = ("dice", "iou", "hd95_mm", "assd_mm", "nsd")
 COLUMNS = (
-    "case",
-    "prompt",
-    "mode",
-    "object",
-    "slices",
-    "n_slices",
-    "dice",
-    "iou",
-    "hd95_mm",
-    "assd_mm",
-    "nsd",
-    "volume_ml",
-    "reference_volume_ml",
-    "predicted_iou",
-    "unit",
-    "oracle",
-    "group",
+    *("case", "prompt", "mode", "object", "slices", "n_slices"),
+    *METRICS,
+    *("volume_ml", "reference_volume_ml", "predicted_iou", "unit", "oracle", "group"),
 )
 SLICE_COLUMNS = (*COLUMNS[:4], "frame", *COLUMNS[4:])
-TEXT = ("case", "prompt", "mode", "slices", "unit", "group")
-SCORES = ("dice", "iou", "hd95_mm", "assd_mm", "nsd", "predicted_iou")
 SLICES = ("all", "prompted", "unprompted")
-PIXELS = (1.0, 1.0, 1.0)
+PIXELS: Spacing = (1.0, 1.0, 1.0)
 
 
-@dataclass(frozen=True)
-class About:
-    """What the rows of one answer share. ``group``: the patient, whose cases are not independent of each other."""
+class Row(TypedDict):
+    """The scores of one object on one set of slices of a case. ``draw``: 0 for clean prompts, else their number.
+
+    ``scores``: metric -> score, and ``predicted_iou``. ``oracle``: whether the prompt held the object's own label
+    on these slices. ``group``: the patient. ``frame``: the slice, where the row is about a single one.
+    """
 
     case: str
     prompt: str
+    draw: int
     mode: str
+    object: int
+    slices: str
+    n_slices: int
+    scores: dict[str, float | None]
+    volume_ml: float | None
+    reference_volume_ml: float | None
+    unit: str
+    oracle: bool
     group: str
+    frame: NotRequired[int]
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """What the rows of one answer share. ``group``: the patient, whose cases are not independent of each other."""
+
+    case: str
+    group: str
+    mode: str
+    prompt: str
+    draw: int = 0
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is measured: ``metrics`` by name, in the order of columns, and the settings of a request."""
+
+    metrics: Mapping[str, Metric]
+    settings: Metrics
+
+    @classmethod
+    def of(cls, settings: Metrics, plugins: Plugins) -> Scoring:
+        """All registered metrics, the built-in ones first. Raises `PluginError` where one cannot be had."""
+        names = plugins.metrics.names()
+        ordered = sorted(names, key=lambda name: METRICS.index(name) if name in METRICS else len(METRICS))
+        return cls({name: plugins.metrics.get(name) for name in ordered}, settings)
+
+    @cached_property
+    def taken(self) -> dict[str, set[str]]:
+        """Metric -> the keywords that it takes of those that are offered."""
+        offered = {"spacing_mm", "surfaces", "tolerance_mm"}
+        return {name: offered & {*signature(metric).parameters} for name, metric in self.metrics.items()}
+
+    def tolerance_mm(self, object_id: int) -> float:
+        return self.settings.tolerances_mm.get(str(object_id), self.settings.tolerance_mm)
 
 
 def score_case(
-    about: About,
+    key: RowKey,
     reference: NDArray[np.integer[Any]],
     segmentation: Segmentation,
-    spacing_mm: Sequence[float] | None,
-    settings: Metrics,
+    spacing_mm: Spacing | None,
+    scoring: Scoring,
     *,
-    prompted: Frames,
-    oracle: Frames,
+    prompted: PromptedSlices,
+    oracle: PromptedSlices,
 ) -> list[Row]:
-    """Rows with `COLUMNS` for every object of the reference or the answer, three per object (`SLICES`).
+    """Rows for every object of the reference or the answer, three per object (`SLICES`).
 
     ``reference``: (D, H, W), 0 is background. ``spacing_mm``: (3,) along D, H, W; None gives distances in pixels
     and no millilitres. ``prompted``: object id -> the frames on which it was prompted; ``oracle``: those of them
     where the prompt held the object's own label mask.
 
-    All scores are taken over the voxels of the set of slices at once. Dice, IoU and NSD are 0 where just one of
-    reference and answer is empty there. Distances are those of the whole volume's surfaces, see `usframe.scoring.surface`:
-    of a set of slices, from the surface on them to the nearest surface on any slice.
+    All scores are taken over the voxels of the set of slices at once. Surfaces are those of the whole volume, see
+    `usframe.scoring.surface`: of a set of slices, from the surface on them to the nearest surface on any slice.
     """
-    mask = segmentation.mask
-    if reference.shape != mask.shape:
-        raise ValueError(f"reference {reference.shape} and segmentation {mask.shape} differ in shape")
+    if reference.shape != segmentation.mask.shape:
+        raise ValueError(f"reference {reference.shape} and segmentation {segmentation.mask.shape} differ in shape")
+    everywhere = np.arange(len(reference))
     rows = []
     for object_id in _objects(reference, segmentation):
-        on_prompt = np.isin(np.arange(len(mask)), list(prompted.get(object_id, ())))
-        on_label = np.isin(np.arange(len(mask)), list(oracle.get(object_id, ())))
-        sets = dict(zip(SLICES, (np.full(len(mask), True), on_prompt, ~on_prompt), strict=True))
-        scores = _score_object(object_id, reference, segmentation, spacing_mm, settings, sets)
-        for slices, chosen in sets.items():
-            marks = {"oracle": bool((on_label & chosen).any()), "group": about.group}
-            rows.append(_row(about, object_id, slices) | scores[slices] | marks)
+        masks = _Masks(object_id, reference, segmentation, spacing_mm)
+        on_prompt = np.isin(everywhere, list(prompted.get(object_id, ())))
+        on_label = np.isin(everywhere, list(oracle.get(object_id, ())))
+        sets = (np.full(len(everywhere), True), on_prompt, ~on_prompt)
+        for slices, chosen in zip(SLICES, sets, strict=True):
+            rows.append(masks.row(key, slices, chosen, scoring, oracle=bool((on_label & chosen).any())))
     return rows
 
 
 def score_slices(
-    about: About,
+    key: RowKey,
     reference: NDArray[np.integer[Any]],
     segmentation: Segmentation,
-    spacing_mm: Sequence[float] | None,
-    settings: Metrics,
+    spacing_mm: Spacing | None,
+    scoring: Scoring,
     *,
-    prompted: Frames,
-    oracle: Frames,
+    prompted: PromptedSlices,
+    oracle: PromptedSlices,
 ) -> list[Row]:
-    """Rows with `SLICE_COLUMNS` for every object and slice where the reference or the answer has it, scored in 2D.
+    """Rows for every object and slice where the reference or the answer has it, scored in 2D.
 
     Arguments as in `score_case`; ``slices`` is ``prompted`` or ``unprompted``.
     """
@@ -114,15 +146,14 @@ def score_slices(
         shown = ((reference == object_id) | (segmentation.mask == object_id)).any((1, 2))
         for frame in np.flatnonzero(shown).tolist():
             here = slice(frame, frame + 1)
-            one = Segmentation(
-                segmentation.mask[here], segmentation.object_ids, segmentation.predicted_iou[:, here]
-            )
+            iou = segmentation.predicted_iou[:, here]
+            one = Segmentation(segmentation.mask[here], segmentation.object_ids, iou)
+            masks = _Masks(object_id, reference[here], one, spacing_mm)
             slices = "prompted" if frame in prompted.get(object_id, ()) else "unprompted"
-            scores = _score_object(
-                object_id, reference[here], one, spacing_mm, settings, {slices: np.array([True])}
-            )
-            marks = {"oracle": frame in oracle.get(object_id, ()), "group": about.group, "frame": frame}
-            rows.append(_row(about, object_id, slices) | scores[slices] | marks)
+            known = frame in oracle.get(object_id, ())
+            row = masks.row(key, slices, np.array([True]), scoring, oracle=known)
+            row["frame"] = frame
+            rows.append(row)
     return rows
 
 
@@ -131,79 +162,76 @@ def _objects(reference: NDArray[np.integer[Any]], segmentation: Segmentation) ->
     return sorted(found - {0})
 
 
-def _row(about: About, object_id: int, slices: str) -> Row:
-    known = {"case": about.case, "prompt": about.prompt, "mode": about.mode, "object": object_id}
-    return {**dict.fromkeys(COLUMNS), **known, "slices": slices}
+class _Masks:
+    """One object in a reference and in an answer, and how far their surfaces are apart."""
 
+    def __init__(
+        self,
+        object_id: int,
+        reference: NDArray[np.integer[Any]],
+        segmentation: Segmentation,
+        spacing_mm: Spacing | None,
+    ) -> None:
+        self.object_id, self.segmentation, self.spacing_mm = object_id, segmentation, spacing_mm
+        self.reference, self.answer = reference == object_id, segmentation.mask == object_id
 
-def _score_object(
-    object_id: int,
-    reference: NDArray[np.integer[Any]],
-    segmentation: Segmentation,
-    spacing_mm: Sequence[float] | None,
-    settings: Metrics,
-    sets: Mapping[str, NDArray[np.bool_]],
-) -> dict[str, Row]:
-    """The scores of an object on each set of slices (D,), by its name."""
-    is_reference, is_mask = reference == object_id, segmentation.mask == object_id
-    wanted, given, both = (part.sum((1, 2)) for part in (is_reference, is_mask, is_reference & is_mask))
-    surfaces = measure_surfaces(is_mask, is_reference, spacing_mm or PIXELS)
-    tolerance = settings.tolerances_mm.get(str(object_id), settings.tolerance_mm)
-    voxel_ml = None if spacing_mm is None else float(np.prod(spacing_mm)) / 1000
-    scores = {}
-    for slices, chosen in sets.items():
-        n_wanted, n_given, n_both = (int(count[chosen].sum()) for count in (wanted, given, both))
-        found, ml = surfaces.on(chosen), voxel_ml if slices == "all" else None
-        scores[slices] = {
+    @cached_property
+    def surfaces(self) -> MeasuredSurfaces:
+        return measure_surfaces(self.answer, self.reference, self.spacing_mm or PIXELS)
+
+    def row(self, key: RowKey, slices: str, chosen: NDArray[np.bool_], scoring: Scoring, *, oracle: bool) -> Row:
+        """The row of the slices that are true in ``chosen`` (D,)."""
+        reference, answer = (part if chosen.all() else part[chosen] for part in (self.reference, self.answer))
+        scores: dict[str, float | None] = dict.fromkeys(scoring.metrics)
+        if chosen.any():
+            scores = {name: self._score(name, reference, answer, chosen, scoring) for name in scores}
+        whole = self.spacing_mm is not None and slices == "all"
+        voxel_ml = float(np.prod(self.spacing_mm or PIXELS)) / 1000
+        return {
+            "case": key.case,
+            "prompt": key.prompt,
+            "draw": key.draw,
+            "mode": key.mode,
+            "object": self.object_id,
+            "slices": slices,
             "n_slices": int(chosen.sum()),
-            "dice": _ratio(2 * n_both, n_wanted + n_given),
-            "iou": _ratio(n_both, n_wanted + n_given - n_both),
-            "hd95_mm": found.hd95(),
-            "assd_mm": found.assd(),
-            "nsd": found.nsd(tolerance),
-            "volume_ml": None if ml is None else n_given * ml,
-            "reference_volume_ml": None if ml is None else n_wanted * ml,
-            "predicted_iou": _predicted_iou(segmentation, object_id, chosen),
-            "unit": "px" if spacing_mm is None else "mm",
+            "scores": {**scores, "predicted_iou": self._predicted_iou(chosen)},
+            "volume_ml": np.count_nonzero(answer) * voxel_ml if whole else None,
+            "reference_volume_ml": np.count_nonzero(reference) * voxel_ml if whole else None,
+            "unit": "px" if self.spacing_mm is None else "mm",
+            "oracle": oracle,
+            "group": key.group,
         }
-    return scores
 
+    def _score(
+        self,
+        name: str,
+        reference: NDArray[np.bool_],
+        answer: NDArray[np.bool_],
+        chosen: NDArray[np.bool_],
+        scoring: Scoring,
+    ) -> float | None:
+        offered: dict[str, Any] = {}
+        for keyword in scoring.taken[name]:
+            if keyword == "spacing_mm":
+                offered[keyword] = self.spacing_mm or PIXELS
+            elif keyword == "surfaces":
+                offered[keyword] = self.surfaces.on(chosen)
+            else:
+                offered[keyword] = scoring.tolerance_mm(self.object_id)
+        try:
+            value = scoring.metrics[name](reference, answer, **offered)
+            score = None if value is None else float(value)
+        except Exception as error:
+            raise CaseError(f"metric {name} failed on object {self.object_id}: {blame(error)}") from error
+        if score is not None and not np.isfinite(score):
+            raise CaseError(f"metric {name} returned {score} for object {self.object_id}; None is undefined")
+        return score
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-def _predicted_iou(segmentation: Segmentation, object_id: int, chosen: NDArray[np.bool_]) -> float | None:
-    if object_id not in segmentation.object_ids:
-        return None
-    values = segmentation.predicted_iou[segmentation.object_ids.index(object_id)][chosen]
-    predicted = values[np.isfinite(values)]
-    return float(predicted.mean()) if len(predicted) else None
-
-
-def write_metrics(path: Path, rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> None:
-    """Write metrics.csv, one line per row, an empty field for what is undefined. Raises `WriteError`."""
-    write_csv(path, columns, ({**row, "oracle": str(row["oracle"]).lower()} for row in rows))
-
-
-def read_metrics(path: Path) -> list[Row]:
-    """The rows of a metrics.csv as `score_case` made them. Raises `RequestError` for any other file."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ValueError(f"its columns are not {','.join(COLUMNS)}")
-            return [{name: _parse(name, field) for name, field in row.items()} for row in reader]
-    except (OSError, ValueError, TypeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else error
-        raise RequestError(f"{path} cannot be read as the metrics of a run: {cause}") from error
-
-
-def _parse(name: str, field: str) -> Any:
-    if name in TEXT:
-        return field
-    if name == "oracle":
-        return field == "true"
-    if name in ("object", "n_slices"):
-        return int(field)
-    return float(field) if field else None
+    def _predicted_iou(self, chosen: NDArray[np.bool_]) -> float | None:
+        if self.object_id not in self.segmentation.object_ids:
+            return None
+        row = self.segmentation.object_ids.index(self.object_id)
+        values = self.segmentation.predicted_iou[row][chosen]
+        predicted = values[np.isfinite(values)]
+        return float(predicted.mean()) if len(predicted) else None

@@ -2,89 +2,69 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.config.schema import Predict, prompt_file
-from usframe.data.case import Case
+from usframe.config.schema import Mode
 from usframe.prompting.frames import Extents
-from usframe.scoring.baselines import COPIED, frames_of, make_baselines
-from usframe.scoring.metrics import About, Frames, Row, score_case, score_slices
-from usframe.types import Prompt, Segmentation, Volume
+from usframe.scoring.baselines import COPIED, Draw, frames_of, make_baselines
+from usframe.scoring.metrics import PromptedSlices, Row, RowKey, Scoring, score_case, score_slices
+from usframe.types import Prompt, Segmentation, Spacing
 
 
-def score_answer(
-    case: Case,
-    name: str,
-    answer: Segmentation,
-    volume: Volume,
-    labels: NDArray[np.uint8],
-    prompts: Sequence[Prompt],
-    config: Predict,
-) -> list[Row]:
-    """The rows of metrics.csv for one answer to ``prompts``, and those per slice where they are asked for."""
-    oracle = oracle_frames(prompts, labels, config)
-    return _score(case, name, answer, volume, labels, frames_of(prompts), oracle, config)
+@dataclass
+class Scores:
+    """Rows of metrics.csv, and those of metrics_per_slice.csv where slices are scored."""
+
+    rows: list[Row] = field(default_factory=list)
+    slice_rows: list[Row] = field(default_factory=list)
 
 
-def score_baselines(
-    case: Case,
-    volume: Volume,
-    labels: NDArray[np.uint8],
-    prompts: Mapping[str, Sequence[Prompt]],
-    extents: Extents,
-    config: Predict,
-) -> list[Row]:
-    """The same for the answers without a network, on the slices that any strategy prompted."""
-    asked = [prompt for strategy in prompts.values() for prompt in strategy]
-    frames = frames_of(asked)
-    answers = make_baselines(labels, asked, extents, config, case_seed(case, config))
-    return [
-        row
-        for name, answer in answers.items()
-        for row in _score(case, name, answer, volume, labels, frames, frames if name == COPIED else {}, config)
-    ]
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The labels (D, H, W) of a case, ``spacing_mm`` (3,) along D, H, W, and how answers are held against them.
 
+    ``drawn``: prompts were made from these very labels.
+    """
 
-def _score(
-    case: Case,
-    name: str,
-    answer: Segmentation,
-    volume: Volume,
-    labels: NDArray[np.uint8],
-    prompted: Frames,
-    oracle: Frames,
-    config: Predict,
-) -> list[Row]:
-    about = About(case.name, name, config.mode, case.group or case.name)
-    scorers = (score_case, score_slices) if config.metrics.per_slice else (score_case,)
-    return [
-        row
-        for score in scorers
-        for row in score(about, labels, answer, volume.spacing_mm, config.metrics, prompted=prompted, oracle=oracle)
-    ]
+    labels: NDArray[np.uint8]
+    spacing_mm: Spacing | None
+    scoring: Scoring
+    drawn: bool = True
 
+    def score(self, key: RowKey, answer: Segmentation, prompts: Sequence[Prompt]) -> Scores:
+        """The rows of one answer to ``prompts``."""
+        return self._score(key, answer, frames_of(prompts), self.oracle_frames(prompts))
 
-def case_seed(case: Case, config: Predict) -> int:
-    """The seed of all that is drawn for a case, whatever other cases there are."""
-    return zlib.crc32(f"{config.seed}/{case.name}".encode())
+    def score_baselines(
+        self, key: RowKey, prompts: Sequence[Prompt], extents: Extents, mode: Mode, draw: Draw
+    ) -> Scores:
+        """The same for the answers without a network, on the slices that any of ``prompts`` names.
 
+        ``key``: its prompt is replaced by the name of the baseline. ``draw``: see `make_baselines`.
+        """
+        frames, found = frames_of(prompts), Scores()
+        given = [] if self.drawn else [prompt for prompt in prompts if prompt.box is not None]
+        for name, answer in make_baselines(self.labels, frames, extents, mode, given, draw).items():
+            scores = self._score(replace(key, prompt=name), answer, frames, frames if name == COPIED else {})
+            found.rows += scores.rows
+            found.slice_rows += scores.slice_rows
+        return found
 
-def oracle_frames(
-    prompts: Sequence[Prompt], labels: NDArray[np.uint8] | None, config: Predict
-) -> dict[int, set[int]]:
-    """Object id -> the slices prompted with their own label mask: made from it, or in a file and the same."""
-    if labels is None:
-        return {}
-    drawn = not prompt_file(config.frames)
-    return frames_of(
-        [
-            prompt
-            for prompt in prompts
-            if prompt.mask is not None
-            and (drawn or np.array_equal(prompt.mask, labels[prompt.frame] == prompt.object_id))
-        ]
-    )
+    def oracle_frames(self, prompts: Sequence[Prompt]) -> dict[int, set[int]]:
+        """Object id -> the slices prompted with their own label mask: made from it, or in a file and the same."""
+        return frames_of([p for p in prompts if p.mask is not None and (self.drawn or self._is_label(p))])
+
+    def _is_label(self, prompt: Prompt) -> bool:
+        return prompt.mask is not None and np.array_equal(
+            prompt.mask, self.labels[prompt.frame] == prompt.object_id
+        )
+
+    def _score(self, key: RowKey, answer: Segmentation, prompted: PromptedSlices, oracle: PromptedSlices) -> Scores:
+        def rows(score: Callable[..., list[Row]]) -> list[Row]:
+            return score(key, self.labels, answer, self.spacing_mm, self.scoring, prompted=prompted, oracle=oracle)
+
+        return Scores(rows(score_case), rows(score_slices) if self.scoring.settings.per_slice else [])

@@ -36,4 +36,4 @@ class SimulatedClips:
         gap = 0.8 * (self.widest / 0.8) ** rng.random()
         shape = (length, self.shape[1], self.shape[2])
         scan = simulate(seed, shape=shape, scene=self.scene, gap=gap, faint=self.faint, clutter=self.clutter)
-        return Clip(scan.image, scan.labels, scan.labels, f"simulated clip {seed}", number)
+        return Clip(scan.image, scan.labels, f"simulated clip {seed}", number)

@@ -1,1 +1,103 @@
-"""What an experiment does, a module per task."""
+"""What an experiment can do, a row per task. To add one: its keys, its module, its row, and a YAML of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from usframe.config import compose as configuration
+from usframe.config import schema
+from usframe.config.named import problems_with
+from usframe.errors import ConfigError, PluginError, RequestError
+from usframe.plugins import Plugins, load_plugins
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a task prints: its result as text, as JSON, or nothing but errors."""
+
+    quiet: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """``run``: a function (config, plugins, output) -> exit status. ``dry_run``: the same, but nothing is written.
+
+    Both lie in this folder and are imported on use. ``json``: whether it can print JSON.
+    """
+
+    schema: type[schema.Common]
+    run: str
+    dry_run: str = ""
+    json: bool = True
+
+
+TASKS = {
+    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run"),
+    "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run"),
+    "score": Task(schema.Score, "score:score"),
+    "prepare": Task(schema.Prepare, "prepare:prepare"),
+    "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", json=False),
+    "pretrain": Task(schema.Pretrain, "pretrain:pretrain", json=False),
+    "preview": Task(schema.Preview, "preview:preview", json=False),
+}
+
+
+def read(experiment: str, overrides: Sequence[str] = ()) -> tuple[Any, list[str]]:
+    """A request, and all that is wrong with it; see `usframe.config.compose.read`."""
+    schemas = {name: task.schema for name, task in TASKS.items()}
+    return configuration.read(experiment, overrides, schemas)
+
+
+def compose(experiment: str = "zero_shot", overrides: Sequence[str] = ()) -> Any:
+    """The experiment (a name under ``configs/experiment`` or a YAML file) with ``KEY=VALUE`` overrides.
+
+    Raises `ConfigError` with every problem at once.
+    """
+    config, problems = read(experiment, overrides)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def execute(
+    experiment: str,
+    overrides: Sequence[str],
+    output: Output = Output(),
+    *,
+    dry_run: bool = False,
+    files: Sequence[str] = (),
+) -> int:
+    """Compose, check and run an experiment, with plugin ``files`` beside its own; returns the exit status.
+
+    Raises `RequestError` with everything that is wrong with the request, before any weights are read.
+    """
+    config, problems = read(experiment, overrides)
+    config.plugins = [*files, *config.plugins]
+    plugins = load(config, problems)
+    task = TASKS[config.task]
+    for asked, possible, option in ((dry_run, task.dry_run, "--dry-run"), (output.json, task.json, "--json")):
+        if asked and not possible:
+            raise RequestError(f"{option} is not available for task={config.task}")
+    module, _, name = (task.dry_run if dry_run else task.run).partition(":")
+    status: int = getattr(import_module(f"usframe.tasks.{module}"), name)(config, plugins, output)
+    return status
+
+
+def load(config: schema.Common, problems: Sequence[str] = ()) -> Plugins:
+    """The plugins of a request, every one that it names sound and given what it takes.
+
+    Raises `ConfigError` with these ``problems`` and all that are found.
+    """
+    files = [Path(file) for file in config.plugins]
+    try:
+        plugins = load_plugins(files, prefer=config.prefer, block=config.block)
+    except PluginError as error:
+        raise PluginError(*problems, *error.problems) from error
+    if wrong := [*problems, *problems_with(config.named(), plugins)]:
+        raise ConfigError(*wrong)
+    return plugins

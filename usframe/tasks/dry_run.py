@@ -3,83 +3,121 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from usframe.config.schema import Compare, Predict, modes_of
+from usframe.config.schema import Compare, Predict
 from usframe.data.case import Case
-from usframe.errors import RequestError, UsframeError
+from usframe.errors import RequestError
 from usframe.inference.checkpoints import load_backbone
-from usframe.inference.propagate import check_memory
-from usframe.plugins.load import Plugins
-from usframe.prompting.frames import find_extents
-from usframe.reporting.run import counted
-from usframe.tasks.predict import find_cases
-from usframe.tasks.stages import mask_path, prompt_case, read_case
+from usframe.inference.verbs import with_memory
+from usframe.plugins import Plugins
+from usframe.reporting.results import CaseResult
+from usframe.reporting.text import counted
+from usframe.tasks import Output
+from usframe.tasks.compare import draws
+from usframe.tasks.experiment import Experiment
+from usframe.tasks.loop import Progress, run_cases
+from usframe.tasks.predict import choose_cases
+from usframe.tasks.stages import mask_path
 
 
-def dry_run(config: Predict, plugins: Plugins, *, json_output: bool = False) -> int:
+class Plan(TypedDict):
+    """Everything known about a case before it is segmented; ``error`` and nothing after it where it cannot be."""
+
+    case: str
+    volume: str
+    labels: str | None
+    error: NotRequired[str]
+    shape: NotRequired[list[int]]
+    dtype: NotRequired[str]
+    spacing_mm: NotRequired[list[float] | None]
+    label_values: NotRequired[list[int]]
+    slices_without_object: NotRequired[int | None]
+    prompts: NotRequired[dict[str, int]]
+    masks: NotRequired[list[str]]
+    notes: NotRequired[list[str]]
+
+
+def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     """Print pairs, shapes, spacings, label values, prompts and planned files; the status a run would begin with.
 
     Raises `RequestError` where volumes and labels do not pair, and, after printing, where the backbone cannot be
     had. Writes nothing.
     """
-    plans = [plan_case(case, config, plugins) for case in find_cases(config, plugins)]
+    compared = isinstance(config, Compare)
+    experiment = Experiment.of(config, plugins, draws(config)[:1] if isinstance(config, Compare) else ())
+    plans: list[Plan] = []
+
+    def plan(case: Case, result: CaseResult, progress: Progress) -> None:
+        plans.append(plan_case(case, experiment, compared=compared))
+
+    cases = choose_cases(config, plugins)
+    results = run_cases(plan, cases, output)
+    known = {plan["case"]: plan for plan in plans}
+    listed = [known.get(case.name) or _failed(case, result) for case, result in zip(cases, results, strict=True)]
     missing = _backbone_problem(config, plugins)
-    if json_output:
-        plan = {"out": config.out, "backbone": config.backbone, "problem": missing and str(missing), "cases": plans}
-        print(json.dumps(plan, indent=2))
-    else:
-        for plan in plans:
-            print(describe(plan))
-        broken = sum("error" in plan for plan in plans)
-        objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
+    if output.json:
+        problem = missing and str(missing)
         print(
-            f"{counted(len(plans), 'case')} ({broken} cannot be run), objects {objects}, "
-            f"prompts {', '.join(config.prompts)}, backbone {config.backbone}. Nothing was written."
+            json.dumps(
+                {"out": config.out, "backbone": config.backbone, "problem": problem, "cases": listed}, indent=2
+            )
         )
+    elif not output.quiet:
+        _show(listed, config)
     if missing:
         raise missing
-    return int(any("error" in plan for plan in plans))
+    return int(any("error" in plan for plan in listed))
 
 
-def plan_case(case: Case, config: Predict, plugins: Plugins) -> dict[str, Any]:
-    """Everything known about a case before it is segmented; ``error`` where it cannot be."""
-    labelled = None if case.labels is None else str(case.labels)
-    plan: dict[str, Any] = {"case": case.name, "volume": str(case.volume), "labels": labelled}
-    notes: list[str] = []
-    try:
-        volume, labels, _ = read_case(case, config, plugins, notes)
-        extents = find_extents(config.z_range, len(volume.data), labels)
-        prompts = {
-            f"{name} ({mode})" if config.mode == "both" else name: asked
-            for mode in modes_of(config)
-            for name, asked in prompt_case(
-                case, volume, labels, extents, replace(config, mode=mode), plugins, notes
-            ).items()
-        }
-    except UsframeError as error:
-        return {**plan, "error": str(error)}
-    values = [] if labels is None else [int(value) for value in np.unique(labels) if value]
+def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
+    """What a run would do with a case. Raises `CaseError` where it cannot be run."""
+    config = experiment.config
+    reading, extents = experiment.read(case)
+    counts: dict[str, int] = {}
+    notes = [*reading.notes]
+    for mode in config.modes:
+        sets, found = experiment.prompts(case, reading, extents, mode)
+        notes += found
+        for variant, prompts in sets.items():
+            counts[f"{variant.prompt} ({mode})" if len(config.modes) > 1 else variant.prompt] = len(prompts)
+    volume, labels = reading.volume, reading.labels
+    masks = [] if compared else [mask_path(config.folder, name, case) for name in config.labels_of_prompts()]
     return {
-        **plan,
+        "case": case.name,
+        "volume": str(case.volume),
+        "labels": None if case.labels is None else str(case.labels),
         "shape": list(volume.data.shape),
         "dtype": str(volume.data.dtype),
         "spacing_mm": None if volume.spacing_mm is None else [round(float(mm), 6) for mm in volume.spacing_mm],
-        "label_values": values,
-        "slices_without_object": None if labels is None else int((~labels.any((1, 2))).sum()),
-        "prompts": {name: len(asked) for name, asked in prompts.items()},
-        "masks": []
-        if isinstance(config, Compare)
-        else [str(mask_path(Path(config.out or ""), name, case)) for name in config.prompts],
+        "label_values": [] if labels is None else [int(value) for value in np.unique(labels) if value],
+        "slices_without_object": reading.empty_slices,
+        "prompts": counts,
+        "masks": [str(path) for path in masks],
         "notes": list(dict.fromkeys(notes)),
     }
 
 
-def describe(plan: dict[str, Any]) -> str:
+def _failed(case: Case, result: CaseResult) -> Plan:
+    labels = None if case.labels is None else str(case.labels)
+    return {"case": case.name, "volume": str(case.volume), "labels": labels, "error": result.error}
+
+
+def _show(plans: Sequence[Plan], config: Predict) -> None:
+    for plan in plans:
+        print(describe(plan))
+    broken = sum("error" in plan for plan in plans)
+    objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
+    print(
+        f"{counted(len(plans), 'case')} ({broken} cannot be run), objects {objects}, "
+        f"prompts {', '.join(config.labels_of_prompts())}, backbone {config.backbone}. Nothing was written."
+    )
+
+
+def describe(plan: Plan) -> str:
     """A plan in a few lines for the terminal."""
     head = f"{plan['case']}: {plan['volume']}" + (f" + {plan['labels']}" if plan["labels"] else ", no labels")
     if "error" in plan:
@@ -100,7 +138,7 @@ def describe(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _ranges(values: list[int]) -> str:
+def _ranges(values: Sequence[int]) -> str:
     """1, 2, 5-9: more than three in a row are written as a range."""
     rows: list[list[int]] = []
     for value in values:
@@ -122,7 +160,7 @@ def _backbone_problem(config: Predict, plugins: Plugins) -> RequestError | None:
             plugins=plugins,
         )
         if config.mode == "propagate":
-            check_memory(backbone)
+            with_memory(backbone)
     except RequestError as error:
         return error
     return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +15,13 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 from omegaconf import OmegaConf
 
-from usframe.config.checks import FOLDERS
 from usframe.config.overrides import escaped
-from usframe.config.schema import Config, Finetune, Networked, Pretrain
+from usframe.config.places import FOLDERS
+from usframe.config.schema import Common, Networked, Trained
 from usframe.errors import RequestError
 from usframe.inference.checkpoints import resolve_device, resolve_precision
 
+DEVICE = "ACCELERATE_TORCH_DEVICE"
 RECORD = "experiment.yaml"
 FILES = (
     "metrics.csv",
@@ -51,27 +53,39 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
     precision = resolve_precision(config.precision, device)
     if ":" in device and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RequestError(f"device={device} is one GPU, but several processes were launched; use device=cuda")
-    if ":" in device:
-        os.environ["ACCELERATE_TORCH_DEVICE"] = device
     set_seed(config.seed)
-    warnings.filterwarnings("ignore", message="Grad strides do not match")  # of 1x1 convolutions, torch's affair
     mixed = precision if training and precision != "fp32" else "no"
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    tracker = config.train.tracker if isinstance(config, Pretrain | Finetune) else "none"
+    tracker = config.train.tracker if isinstance(config, Trained) else "none"
     if tracker != "none" and find_spec(tracker) is None:
         raise RequestError(
             f"train.tracker={tracker} is not installed: pip install {tracker}, or train.tracker=none"
         )
-    return Accelerator(
-        cpu=device == "cpu",
-        mixed_precision=mixed,
-        kwargs_handlers=[unused],
-        log_with=None if tracker == "none" else tracker,
-        project_dir=config.out,
-    )
+    with _on_device(device):
+        return Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=mixed,
+            kwargs_handlers=[unused],
+            log_with=None if tracker == "none" else tracker,
+            project_dir=config.out,
+        )
 
 
-def prepare_output(config: Config, accelerator: Accelerator, *, resume: bool = False) -> Path:
+@contextmanager
+def _on_device(device: str) -> Iterator[None]:
+    """One GPU of several, such as cuda:1, told to Accelerate in the only way that it listens to."""
+    before = os.environ.get(DEVICE)
+    if ":" in device:
+        os.environ[DEVICE] = device
+    try:
+        yield
+    finally:
+        os.environ.pop(DEVICE, None)
+        if before is not None:
+            os.environ[DEVICE] = before
+
+
+def prepare_output(config: Common, accelerator: Accelerator, *, resume: bool = False) -> Path:
     """Make OUT, with the resolved experiment in it; ``overwrite`` removes what an earlier run left.
 
     With ``resume`` an earlier run of the same experiment stays, to be gone on with. Raises `RequestError`, in every
@@ -81,18 +95,18 @@ def prepare_output(config: Config, accelerator: Accelerator, *, resume: bool = F
     if problem := broadcast_object_list(answer)[0]:
         accelerator.end_training()
         raise RequestError(problem)
-    return Path(config.out or "")
+    return config.folder
 
 
-def prepare_folder(config: Config) -> None:
+def prepare_folder(config: Common) -> None:
     """`prepare_output` for a task of one process."""
     if problem := _prepare(config, resume=False):
         raise RequestError(problem)
 
 
-def _prepare(config: Config, resume: bool) -> str:
+def _prepare(config: Common, resume: bool) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
-    out = Path(config.out or "")
+    out = config.folder
     try:
         if (out / RECORD).exists():
             if resume and not config.overwrite and _is_same(config, out / RECORD):
@@ -111,12 +125,12 @@ def _prepare(config: Config, resume: bool) -> str:
     return ""
 
 
-def save_experiment(config: Config, path: Path) -> None:
+def save_experiment(config: Common, path: Path) -> None:
     """Write the `experiment_text` of a run."""
     path.write_text(experiment_text(config, path), encoding="utf-8")
 
 
-def experiment_text(config: Config, path: Path) -> str:
+def experiment_text(config: Common, path: Path) -> str:
     """The YAML at ``path`` from which `usframe run` repeats the experiment; its first line is the command.
 
     Plugin files are part of that command only, since no YAML may name code, and a repeated run replaces an
@@ -128,5 +142,5 @@ def experiment_text(config: Config, path: Path) -> str:
     return f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
 
 
-def _is_same(config: Config, record: Path) -> bool:
+def _is_same(config: Common, record: Path) -> bool:
     return record.read_text(encoding="utf-8") == experiment_text(config, record)

@@ -7,58 +7,64 @@ first one writes the tables.
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from tqdm import tqdm
 
 from usframe.config.schema import Predict, prompt_file
 from usframe.data.case import Case
-from usframe.data.cases import pair_cases
-from usframe.data.patients import read_patients
-from usframe.errors import PairingError, UsframeError
+from usframe.data.cases import find_cases
+from usframe.data.patients import with_patients
+from usframe.data.reading import read_shape
+from usframe.errors import CaseError, PairingError
 from usframe.inference.checkpoints import load_backbone
-from usframe.inference.propagate import check_memory
-from usframe.plugins.load import Plugins
-from usframe.plugins.registry import nearest
+from usframe.inference.verbs import with_memory
+from usframe.plugins import Plugins
+from usframe.plugins.messages import nearest
 from usframe.prompting.files import read_prompt_file
-from usframe.reporting.run import INTERRUPTED, CaseResult, print_failures, print_results, write_results
+from usframe.reporting.record import describe_run, identify
+from usframe.reporting.results import CaseResult, print_failures
+from usframe.reporting.run import describe_work, print_results, title_of, write_results
+from usframe.tasks import Output
+from usframe.tasks.experiment import Experiment
 from usframe.tasks.launch import launch, prepare_output
-from usframe.tasks.stages import run_case
+from usframe.tasks.loop import run_cases, was_interrupted
+from usframe.tasks.stages import run_stages
 from usframe.types import Backbone
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is done with each case, how the results are written, and how they are shown."""
-
-    run: Callable[..., CaseResult]
-    write: Callable[..., dict[str, Any]]
-    show: Callable[[Mapping[str, Any], float], None]
-
-
-def predict(config: Predict, plugins: Plugins, *, quiet: bool = False, json_output: bool = False) -> int:
+def predict(config: Predict, plugins: Plugins, output: Output) -> int:
     """Run an experiment over all its cases; returns the exit status, 1 if some case failed.
 
     Raises `RequestError` before any case is touched where the request cannot be met.
     """
     cases, accelerator, backbone = start(config, plugins)
     if config.mode == "propagate":
-        check_memory(backbone)
-    work = Work(run_case, write_results, print_results)
-    return run_work(work, cases, config, plugins, backbone, accelerator, quiet=quiet, json_output=json_output)
+        with_memory(backbone)
+    pictures = config.labels_of_prompts() if config.overlays else ()
+    report = Report(partial(write_results, mode=config.mode, overlays=pictures), print_results)
+    return run(Experiment.of(config, plugins), cases, backbone, accelerator, report, output)
+
+
+@dataclass(frozen=True)
+class Report:
+    """How the results of all cases are written and shown, and what is to be noted about all of them."""
+
+    write: Callable[..., Any]
+    show: Callable[[Any, float], None]
+    notes: Sequence[str] = ()
 
 
 def start(config: Predict, plugins: Plugins) -> tuple[list[Case], Accelerator, Backbone]:
     """The cases, processes and network of a request. Raises `RequestError` where they cannot be had."""
-    cases = find_cases(config, plugins)
+    cases = choose_cases(config, plugins)
     accelerator = launch(config)
     backbone = load_backbone(
         config.backbone,
@@ -70,52 +76,51 @@ def start(config: Predict, plugins: Plugins) -> tuple[list[Case], Accelerator, B
     return cases, accelerator, backbone
 
 
-def run_work(
-    work: Work,
+def run(
+    experiment: Experiment,
     cases: Sequence[Case],
-    config: Predict,
-    plugins: Plugins,
     backbone: Backbone,
     accelerator: Accelerator,
-    *,
-    quiet: bool,
-    json_output: bool,
+    report: Report,
+    output: Output,
 ) -> int:
-    """Do ``work`` on all cases, shared out over the processes; returns the exit status, 1 if some case failed."""
+    """Run all cases, shared out over the processes; returns the exit status, 1 if some case failed."""
+    config, main = experiment.config, accelerator.is_main_process
+    identity = identify(backbone, config.backbone)
     prepare_output(config, accelerator)
-    mine = share_cases(cases, accelerator.num_processes, config, plugins)[accelerator.process_index]
+    shares = share_cases(cases, accelerator.num_processes, config, experiment.plugins)
     started = time.perf_counter()
-    hidden = quiet or json_output or not accelerator.is_main_process or not sys.stderr.isatty()
-    results, interrupted = run_cases(work.run, mine, config, plugins, backbone, hidden)
-    everyone = sorted(gather_object(results), key=lambda result: result.case)
-    if accelerator.is_main_process:
+    mine = shares[accelerator.process_index]
+    results = run_cases(partial(run_stages, experiment, backbone), mine, output, main=main)
+    everyone: list[CaseResult] = sorted(gather_object(results), key=lambda result: result.case)
+    if main:
         seconds = time.perf_counter() - started
         print_failures(everyone)
-        answer = work.write(config, backbone, everyone, seconds, accelerator.num_processes)
-        if json_output:
+        ran = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
+        record = describe_work(config, ran, everyone, report.notes)
+        answer = report.write(config.folder, everyone, record, title=title_of(config))
+        if output.json:
             print(json.dumps(answer, indent=2))
-        elif not quiet:
-            work.show(answer, seconds)
+        elif not output.quiet:
+            report.show(answer, seconds)
     accelerator.end_training()
-    if interrupted:
+    if was_interrupted(results):
         raise KeyboardInterrupt
     return int(any(result.error for result in everyone))
 
 
-def find_cases(config: Predict, plugins: Plugins) -> list[Case]:
+def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     """The cases of a request, those named in ``cases=`` where it names some, and whose they are.
 
     Raises `PairingError`, and `RequestError` for a case without a patient.
     """
-    labels = None if config.labels is None else Path(config.labels)
-    cases = pair_cases(Path(config.volumes), labels, readers=plugins.readers, label_suffix=config.label_suffix)
+    cases = find_cases(config, config.labels, plugins)
     if file := prompt_file(config.frames):
         cases = add_prompts(cases, Path(file))
     known = {case.name: case for case in cases}
     if unknown := [name for name in config.cases if name not in known]:
         raise PairingError(f"cases={','.join(unknown)} not found in {config.volumes}; it has {', '.join(known)}")
-    patients = read_patients(config.group, config.cases or list(known))
-    return [replace(known[name], group=patient) for name, patient in patients.items()]
+    return with_patients([known[name] for name in config.cases or known], config.group)
 
 
 def add_prompts(cases: Sequence[Case], path: Path) -> list[Case]:
@@ -142,30 +147,8 @@ def share_cases(cases: Sequence[Case], processes: int, config: Predict, plugins:
     return shares
 
 
-def run_cases(
-    run: Callable[..., CaseResult],
-    cases: Sequence[Case],
-    config: Predict,
-    plugins: Plugins,
-    backbone: Backbone,
-    hidden: bool,
-) -> tuple[list[CaseResult], bool]:
-    """The result of every case, and whether Ctrl-C cut them short: those not done are failures then."""
-    results: list[CaseResult] = []
-    try:
-        for case in tqdm(cases, unit="case", disable=hidden):
-            with tqdm(desc=case.name, unit="slice", leave=False, disable=hidden) as bar:
-                results.append(run(case, config, plugins, backbone, bar.update))
-    except KeyboardInterrupt:
-        left = cases[len(results) :]
-        results += [CaseResult(case.name, stage=INTERRUPTED, error="not done") for case in left]
-        return results, True
-    return results, False
-
-
 def _voxels(case: Case, config: Predict, plugins: Plugins) -> int:
-    _, entry = plugins.readers.for_path(case.volume)
     try:
-        return int(np.prod(plugins.readers.get(entry.name)().shape(case.volume, layout=config.layout)))
-    except UsframeError:
+        return int(np.prod(read_shape(case.volume, layout=config.layout, plugins=plugins)))
+    except CaseError:
         return 0

@@ -1,206 +1,148 @@
-"""The stages of one case: read, prompt, segment, write, score, draw.
-
-A failure is a part of the case's result: the other cases of the run go on.
-"""
+"""The stages of one case: read, prompt, segment, write, score, draw, for every variant of the prompts."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from usframe.config.schema import FROM_FILE, Predict, prompt_file
+from usframe.config.schema import Mode, Predict, prompt_file
 from usframe.data.case import Case
-from usframe.data.cases import read_labels, read_volume
+from usframe.data.reading import Reading
 from usframe.data.writers import mask_suffix, write_mask
-from usframe.errors import CaseError, UsframeError
-from usframe.geometry import normalise_intensity
-from usframe.inference.postprocess import clean_mask, min_voxels
-from usframe.inference.propagate import propagate_slices
-from usframe.inference.slices import segment_slices
-from usframe.plugins.load import Plugins
-from usframe.prompting.files import place_prompts
-from usframe.prompting.frames import Extents, choose_frames, find_extents
-from usframe.prompting.strategies import Noise, make_prompts
+from usframe.errors import CaseError
+from usframe.inference.postprocess import clean_mask
+from usframe.inference.propagate import Tracking
+from usframe.inference.segment import segment_sets
+from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
-from usframe.reporting.run import CaseResult
-from usframe.scoring.rows import case_seed, oracle_frames, score_answer, score_baselines
-from usframe.types import Backbone, Prompt, Segmentation, Volume
-
-
-def run_case(
-    case: Case, config: Predict, plugins: Plugins, backbone: Backbone, progress: Callable[[int], object]
-) -> CaseResult:
-    """Read, prompt, segment, write and score one case; a failure is part of the result, never raised."""
-    return run_stages(_run_stages, case, config, plugins, backbone, progress)
+from usframe.reporting.results import CaseResult
+from usframe.scoring.metrics import RowKey
+from usframe.scoring.rows import Reference, Scores
+from usframe.tasks.experiment import Experiment, Variant
+from usframe.tasks.loop import Progress
+from usframe.types import Backbone, Prompt, Segmentation
 
 
 def run_stages(
-    stages: Callable[..., None],
-    case: Case,
-    config: Predict,
-    plugins: Plugins,
-    backbone: Backbone,
-    progress: Callable[[int], object],
-) -> CaseResult:
-    """Call ``stages`` on a case; what it raises becomes part of the result."""
-    result = CaseResult(case.name)
-    try:
-        stages(case, config, plugins, backbone, result, progress)
-    except torch.OutOfMemoryError:
-        result.error = f"out of memory on {config.device}; lower batch_size (now {config.batch_size})"
-    except UsframeError as error:
-        result.error = str(error)
-    except Exception as error:  # a bug in one case must not cost the others; its traceback is shown
-        traceback.print_exc()
-        result.error = f"{type(error).__name__}: {error}"
-    if result.error:
-        result.rows.clear()
-    return result
-
-
-def _run_stages(
-    case: Case,
-    config: Predict,
-    plugins: Plugins,
-    backbone: Backbone,
-    result: CaseResult,
-    progress: Callable[[int], object],
+    experiment: Experiment, backbone: Backbone, case: Case, result: CaseResult, progress: Progress
 ) -> None:
+    """Read, prompt, segment, write, score and draw one case into ``result``. Raises `CaseError`."""
+    config = experiment.config
     with result.timed("read"):
-        volume, labels, data = read_case(case, config, plugins, result.notes)
-    with result.timed("prompt"):
-        extents = find_extents(config.z_range, len(data), labels)
-        prompts = prompt_case(case, volume, labels, extents, config, plugins, result.notes)
-    result.oracle_prompts = [name for name, asked in prompts.items() if oracle_frames(asked, labels, config)]
-    result.slices = {"total": len(data), "encoded": 0}
-    if labels is not None:
-        result.slices["without_object"] = len(data) - int(labels.any((1, 2)).sum())
+        reading, extents = experiment.read(case)
+    result.notes += reading.notes
+    result.slices = {"total": len(reading.data), "encoded": 0}
+    if reading.empty_slices is not None:
+        result.slices["without_object"] = reading.empty_slices
 
     def count(slices: int) -> None:
         result.slices["encoded"] += slices
         progress(slices)
 
-    with result.timed("segment"):
-        answers = segment_case(data, prompts, extents, backbone, config, count)
-    out = Path(config.out or "")
-    for name, answer in answers.items():
-        if any(asdict(config.postprocess).values()):
-            with result.timed("postprocess"):
-                answer = clean_answer(answer, volume, config)
-        with result.timed("write"):
-            write_mask(mask_path(out, name, case), answer.mask, volume, plugins=plugins)
-        if labels is not None:
+    for mode in config.modes:
+        with result.timed("prompt"):
+            sets, notes = experiment.prompts(case, reading, extents, mode)
+        result.notes += notes
+        with result.timed("segment"):
+            answers = segment_case(config, reading, sets, extents, mode, backbone, count)
+        for variant, prompts in sets.items():
+            finish(experiment, case, reading, variant, prompts, answers.pop(variant), result)
+        if config.baselines and reading.labels is not None:
             with result.timed("score"):
-                result.rows += score_answer(case, name, answer, volume, labels, prompts[name], config)
-        if config.overlays:
-            with result.timed("overlay"):
-                write_overlay(
-                    out / "overlays" / name / f"{case.name}.png",
-                    data,
-                    labels,
-                    answer.mask,
-                    prompts[name],
-                    spacing_mm=volume.spacing_mm,
-                    title=f"{case.name}  {name}",
-                )
-    if config.baselines and labels is not None:
-        with result.timed("score"):
-            result.rows += score_baselines(case, volume, labels, prompts, extents, config)
-
-
-def clean_answer(answer: Segmentation, volume: Volume, config: Predict) -> Segmentation:
-    """The answer with its mask as ``postprocess`` leaves it."""
-    mask = clean_mask(answer.mask, **asdict(config.postprocess), spacing_mm=volume.spacing_mm)
-    return replace(answer, mask=mask)
-
-
-def read_case(
-    case: Case, config: Predict, plugins: Plugins, notes: list[str]
-) -> tuple[Volume, NDArray[np.uint8] | None, NDArray[np.float32]]:
-    """Volume, labels (D, H, W) where there are any, intensities in 0-1 (D, H, W); appends what was assumed."""
-    volume = read_volume(case.volume, layout=config.layout, plugins=plugins)
-    notes += volume.notes
-    labels = None
-    if case.labels is not None:
-        read = read_labels(case, volume, layout=config.label_layout or config.layout, plugins=plugins)
-        notes += read.notes
-        labels = read.data
-        if volume.spacing_mm is None:
-            notes.append("voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels")
-    try:
-        min_voxels(config.postprocess.min_volume_ml, volume.spacing_mm)
-        data, repaired = normalise_intensity(volume.data, config.intensity)
-    except CaseError as error:
-        raise CaseError(f"{case.volume}: {error}") from error
-    notes += repaired
-    return volume, labels, data
-
-
-def prompt_case(
-    case: Case,
-    volume: Volume,
-    labels: NDArray[np.uint8] | None,
-    extents: Extents,
-    config: Predict,
-    plugins: Plugins,
-    notes: list[str],
-) -> dict[str, list[Prompt]]:
-    """The prompts of every strategy, drawn from the run's seed and the case's name alone, or those of the file.
-
-    Slice mode prompts every object on every slice that shows it, propagation on the slices that ``frames`` chooses,
-    both within ``extents``. Appends what gets no prompt.
-    """
-    if prompt_file(config.frames):
-        if not case.prompts:
-            notes.append(f"there is no prompt in {prompt_file(config.frames)}, so the mask is empty")
-        layout = config.label_layout or config.layout
-        return {FROM_FILE: place_prompts(case.prompts, volume, extents, layout=layout, plugins=plugins)}
-    assert labels is not None
-    chosen = choose_frames(labels, config.frames if config.mode == "propagate" else "every:1", extents)
-    if left := [str(object_id) for object_id, frames in chosen.items() if not frames]:
-        where = f"z_range={config.z_range}" if config.z_range else f"frames={config.frames}"
-        notes.append(f"no prompt for object {', '.join(left)}, which {where} misses")
-    prompts = {
-        name: make_prompts(
-            labels,
-            plugins.prompts.get(name),
-            components=config.components,
-            box_margin=config.box_margin,
-            noise=Noise(config.noise.box, config.noise.point, config.noise.mask),
-            seed=case_seed(case, config),
-            frames={frame for frames in chosen.values() for frame in frames},
-        )
-        for name in config.prompts
-    }
-    return {name: [p for p in asked if p.frame in chosen[p.object_id]] for name, asked in prompts.items()}
+                for scores in score_baselines(experiment, case, reading, sets, extents, mode):
+                    keep_scores(result, scores)
 
 
 def segment_case(
-    data: NDArray[np.float32],
-    prompts: Mapping[str, Sequence[Prompt]],
-    extents: Extents,
-    backbone: Backbone,
     config: Predict,
-    progress: Callable[[int], object],
-) -> dict[str, Segmentation]:
-    if config.mode == "slice":
-        batch, multimask = config.batch_size, config.multimask
-        return segment_slices(data, prompts, backbone, multimask=multimask, batch_size=batch, progress=progress)
-    return propagate_slices(
-        data,
-        prompts,
-        backbone,
-        multimask=config.multimask,
-        patience=config.patience,
-        extents=extents,
-        progress=progress,
-    )
+    reading: Reading,
+    sets: Mapping[Variant, Sequence[Prompt]],
+    extents: Extents,
+    mode: Mode,
+    backbone: Backbone,
+    progress: Progress,
+) -> dict[Variant, Segmentation]:
+    """The answer to every variant. Raises `CaseError` where memory does not suffice."""
+    tracking = Tracking(config.multimask, config.patience, extents)
+    try:
+        return segment_sets(
+            reading.data, sets, backbone, mode, tracking, batch_size=config.batch_size, progress=progress
+        )
+    except torch.OutOfMemoryError as error:
+        device = next(backbone.module.parameters()).device
+        advice = (
+            f"lower batch_size (now {config.batch_size})" if mode == "slice" else "prompt fewer slices or objects"
+        )
+        raise CaseError(f"out of memory on {device}; {advice}, or take device=cpu") from error
+
+
+def finish(
+    experiment: Experiment,
+    case: Case,
+    reading: Reading,
+    variant: Variant,
+    prompts: Sequence[Prompt],
+    answer: Segmentation,
+    result: CaseResult,
+) -> None:
+    """Tidy one answer, write it, score it and draw it."""
+    config, volume, labels = experiment.config, reading.volume, reading.labels
+    if experiment.steps:
+        with result.timed("postprocess"):
+            answer = replace(answer, mask=clean_mask(answer.mask, experiment.steps, volume.spacing_mm))
+    if not experiment.compared:
+        with result.timed("write"):
+            path = mask_path(config.folder, variant.prompt, case)
+            write_mask(path, answer.mask, volume, plugins=experiment.plugins)
+    if labels is not None:
+        with result.timed("score"):
+            keep_scores(result, reference(experiment, reading).score(row_key(case, variant), answer, prompts))
+    if config.overlays and variant.draw == 0:
+        with result.timed("overlay"):
+            names = (variant.mode, variant.prompt) if experiment.compared else (variant.prompt,)
+            write_overlay(
+                config.folder.joinpath("overlays", *names, f"{case.name}.png"),
+                reading.data,
+                labels,
+                answer.mask,
+                prompts,
+                spacing_mm=volume.spacing_mm,
+                title="  ".join((case.name, *names[::-1])),
+            )
+
+
+def score_baselines(
+    experiment: Experiment,
+    case: Case,
+    reading: Reading,
+    sets: Mapping[Variant, Sequence[Prompt]],
+    extents: Extents,
+    mode: Mode,
+) -> Iterator[Scores]:
+    """The scores of the answers without a network, for the prompts of each draw."""
+    for draw in range(len(experiment.draws)):
+        asked = [prompt for variant, prompts in sets.items() if variant.draw == draw for prompt in prompts]
+        key = row_key(case, Variant(mode, "", draw))
+        drawing = experiment.drawing(case, reading, draw)
+        yield reference(experiment, reading).score_baselines(key, asked, extents, mode, drawing)
+
+
+def reference(experiment: Experiment, reading: Reading) -> Reference:
+    assert reading.labels is not None
+    drawn = not prompt_file(experiment.config.frames)
+    return Reference(reading.labels, reading.volume.spacing_mm, experiment.scoring, drawn)
+
+
+def row_key(case: Case, variant: Variant) -> RowKey:
+    return RowKey(case.name, case.group or case.name, variant.mode, variant.prompt, variant.draw)
+
+
+def keep_scores(result: CaseResult, scores: Scores) -> None:
+    result.rows += scores.rows
+    result.slice_rows += scores.slice_rows
 
 
 def mask_path(out: Path, prompt: str, case: Case) -> Path:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from usframe.config.schema import Noise
 from usframe.data.clips import Clip, Source
-from usframe.prompting.strategies import Noise, make_prompts
+from usframe.prompting.strategies import NO_NOISE, make_prompts
 from usframe.types import Augmentation, Prompt, PromptStrategy
 
 
@@ -18,7 +19,7 @@ from usframe.types import Augmentation, Prompt, PromptStrategy
 class Sample:
     """``images``: (T, H, W) float32 in 0-1. ``objects``: their O ids. ``masks``: (T, O, H, W) bool.
 
-    ``prompts``: for every object on every slice that shows it (or is asked for it). ``begin``: those of them that
+    ``prompts``: for every object on every slice that shows it (or is said to). ``begin``: those of them that
     tracking starts from, on one slice or a few. ``origin`` and ``view``: of its `Clip`.
     """
 
@@ -41,7 +42,7 @@ class Mixture:
         self.shares /= self.shares.sum()
 
     def __call__(
-        self, mask: NDArray[np.bool_], *, frame: int, object_id: int, rng: np.random.Generator
+        self, mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator
     ) -> Prompt | None:
         chosen = self.strategies[rng.choice(len(self.strategies), p=self.shares)]
         return chosen(mask, frame=frame, object_id=object_id, rng=rng)
@@ -61,7 +62,7 @@ class Clips(Dataset[Sample]):
         *,
         seed: int,
         strategy: PromptStrategy,
-        noise: Noise = Noise(),  # noqa: B008 - frozen
+        noise: Noise = NO_NOISE,
         objects: int = 4,
         rounds: int = 1,
         smallest: int = 24,
@@ -75,10 +76,10 @@ class Clips(Dataset[Sample]):
     def __getitem__(self, number: int) -> Sample:
         clip = self.source(number)
         chance = np.random.default_rng([self.seed, number, 1])
-        images, ids, masks, asked = self._view(clip)
-        shown = (asked * np.array(ids, np.uint8)[:, None, None]).max(1, initial=0)
+        images, ids, shown = self._view(clip)
+        objects = {one: shown[:, row] for row, one in enumerate(ids)}
         drawn = [
-            make_prompts(shown, self.strategy, noise=self.noise, seed=int(chance.integers(2**62)))
+            make_prompts(objects, self.strategy, noise=self.noise, seed=int(chance.integers(2**62)))
             for _ in range(self.rounds)
         ]
         frames = sorted({prompt.frame for prompt in drawn[0]})
@@ -87,24 +88,20 @@ class Clips(Dataset[Sample]):
         first = chance.choice(frames, min(len(frames), count), replace=False)
         begin = [prompt for prompt in drawn[0] if prompt.frame in first]
         prompts = tuple(prompt for each in drawn for prompt in each)
+        masks = np.zeros_like(shown) if clip.absent else shown
         return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view)
 
-    def _view(
-        self, clip: Clip
-    ) -> tuple[NDArray[np.float32], tuple[int, ...], NDArray[np.bool_], NDArray[np.bool_]]:
-        """Images, ids of the O objects, what they are and what is asked for, both (T, O, H, W)."""
+    def _view(self, clip: Clip) -> tuple[NDArray[np.float32], tuple[int, ...], NDArray[np.bool_]]:
+        """Images, the ids of the O objects, and what is shown of them, (T, O, H, W)."""
         rng = np.random.default_rng([self.seed, clip.view, 2])
-        ids = self._choose(clip.asked, rng)
-        column = np.array(ids, np.uint8)[:, None, None]
-        masks, asked = clip.labels[:, None] == column, clip.asked[:, None] == column
-        images = clip.images
+        ids = self._choose(clip.labels, rng)
+        images, masks = clip.images, clip.labels[:, None] == np.array(ids, np.uint8)[:, None, None]
         if self.augment is not None:
-            changed, both = self.augment(images, np.concatenate([masks, asked], axis=1), rng=rng)
-            if both[:, len(ids) :].any():  # an augmentation that moved every object out of the picture is left out
-                images, masks, asked = changed, both[:, : len(ids)], both[:, len(ids) :]
-        least = min(self.smallest, int(asked.sum((2, 3)).max()))
-        masks, asked = (part & (part.sum((2, 3), keepdims=True) >= least) for part in (masks, asked))
-        return images, ids, masks, asked
+            changed, moved = self.augment(images, masks, rng=rng)
+            if moved.any():  # an augmentation that moved every object out of the picture is left out
+                images, masks = changed, moved
+        least = min(self.smallest, int(masks.sum((2, 3)).max()))
+        return images, ids, masks & (masks.sum((2, 3), keepdims=True) >= least)
 
     def _choose(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """The ids to keep; objects that are small everywhere only where no other is there."""

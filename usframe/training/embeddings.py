@@ -19,7 +19,7 @@ from usframe.types import Backbone, Features
 class Embeddings:
     """Gives the features of samples: from ``folder`` where they are there, else from the backbone, and keeps them.
 
-    The views of samples tell them apart, so these must be finite in number (`usframe.training.labelled.LabelledClips`).
+    The views of samples tell them apart, so these must be finite in number (`LabelledClips`).
     """
 
     def __init__(self, backbone: Backbone, folder: Path) -> None:

@@ -11,26 +11,28 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.config.schema import Finetune, Preview
+from usframe.config.schema import Paired
 from usframe.data.cache import open_cached
 from usframe.data.case import Case
-from usframe.data.cases import read_labels, read_volume
 from usframe.data.clips import Clip
+from usframe.data.reading import read_case
 from usframe.errors import CaseError
-from usframe.geometry import normalise_intensity
-from usframe.plugins.load import Plugins
+from usframe.plugins import Plugins
 
 KEPT = 2  # volumes held in memory at a time, per process that reads
-Reading: TypeAlias = Finetune | Preview
 Pair: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
 
 class Volumes:
-    """Reads cases, (D, H, W) float32 in 0-1 and (D, H, W) uint8; the last few stay in memory."""
+    """Reads cases, (D, H, W) float32 in 0-1 and (D, H, W) uint8, read-only; the last few stay in memory.
 
-    def __init__(self, config: Reading, plugins: Plugins) -> None:
-        self.config, self.plugins = config, plugins
+    ``notes``: case -> what was assumed about it.
+    """
+
+    def __init__(self, settings: Paired, plugins: Plugins) -> None:
+        self.settings, self.plugins = settings, plugins
         self.kept: OrderedDict[str, Pair] = OrderedDict()
+        self.notes: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, case: Case) -> Pair:
         """Raises `CaseError` in one line for files that cannot be used."""
@@ -42,18 +44,17 @@ class Volumes:
         return self.kept[case.name]
 
     def _read(self, case: Case) -> Pair:
-        layout = self.config.layout
-        volume = read_volume(case.volume, layout=layout, plugins=self.plugins)
-        labels = read_labels(case, volume, layout=self.config.label_layout or layout, plugins=self.plugins)
-        try:
-            return normalise_intensity(volume.data, self.config.intensity)[0], labels.data
-        except CaseError as error:
-            raise CaseError(f"{case.volume}: {error}") from error
+        reading = read_case(case, self.settings, self.plugins)
+        assert reading.labels is not None
+        self.notes[case.name] = reading.notes
+        for array in (reading.data, reading.labels):
+            array.setflags(write=False)
+        return reading.data, reading.labels
 
 
 @dataclass(frozen=True)
-class Known:
-    """A case that was looked through: its ``length`` in slices, those that show an object and those that do not.
+class ScannedCase:
+    """A case that was read: its ``length`` in slices, those that show an object and those that do not.
 
     ``mapped``: its files are what a training needs as they are, so slices can be read from them alone.
     """
@@ -65,18 +66,18 @@ class Known:
     mapped: bool
 
 
-def look_through(case: Case, read: Volumes) -> Known:
+def scan_case(case: Case, read: Volumes) -> ScannedCase:
     """What is to be known of a case. Raises `CaseError` for files that cannot be used and labels of nothing."""
     data, labels = read(case)
     objects = labels.any((1, 2))
     if not objects.any():
         raise CaseError(f"{case.labels}: no slice shows an object, so there is nothing to train on")
     shown, empty = (tuple(map(int, np.flatnonzero(which))) for which in (objects, ~objects))
-    return Known(case, len(data), shown, empty, _is_mapped(case, data, labels, read.config))
+    return ScannedCase(case, len(data), shown, empty, _is_mapped(case, data, labels, read.settings))
 
 
-def _is_mapped(case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], config: Reading) -> bool:
-    if {config.layout, config.label_layout or config.layout} - {"auto", "dhw"} or case.labels is None:
+def _is_mapped(case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], settings: Paired) -> bool:
+    if {settings.layout, settings.label_layout or settings.layout} - {"auto", "dhw"} or case.labels is None:
         return False
     if {case.volume.suffix, case.labels.suffix} != {".npy"}:
         return False
@@ -98,7 +99,7 @@ class LabelledClips:
 
     def __init__(
         self,
-        cases: Sequence[Known],
+        cases: Sequence[ScannedCase],
         read: Volumes,
         *,
         length: int,
@@ -106,7 +107,7 @@ class LabelledClips:
         empty: float = 0.0,
         versions: int = 0,
     ) -> None:
-        self.items = [(known, frame) for known in cases for frame in known.shown]
+        self.items = [(scanned, frame) for scanned in cases for frame in scanned.shown]
         self.read, self.length, self.seed = read, length, seed
         self.empty, self.versions = empty, versions
 
@@ -118,27 +119,26 @@ class LabelledClips:
 
     def clip(self, index: int, view: int) -> Clip:
         """The clip around item ``index``; what is drawn of it depends on ``view``."""
-        known, frame = self.items[index]
+        scanned, frame = self.items[index]
         rng = np.random.default_rng([self.seed, view, 4])
-        if self.length == 1 and known.empty and rng.random() < self.empty:
-            gone = int(rng.choice(known.empty))
-            nearest = min(known.shown, key=lambda one: abs(one - gone))
-            images, labels = self._slices(known, gone, gone + 1)
-            asked = self._slices(known, nearest, nearest + 1)[1]
-            return Clip(images, labels, asked, f"{known.case.volume}, slice {gone}", view)
-        length = min(self.length, known.length)
-        first = int(np.clip(frame - rng.integers(length), 0, known.length - length))
-        images, labels = self._slices(known, first, first + length)
+        if self.length == 1 and scanned.empty and rng.random() < self.empty:
+            gone = int(rng.choice(scanned.empty))
+            nearest = min(scanned.shown, key=lambda one: abs(one - gone))
+            images, _ = self._slices(scanned, gone, gone + 1)
+            _, labels = self._slices(scanned, nearest, nearest + 1)
+            return Clip(images, labels, f"{scanned.case.volume}, slice {gone}", view, absent=True)
+        length = min(self.length, scanned.length)
+        first = int(np.clip(frame - rng.integers(length), 0, scanned.length - length))
+        images, labels = self._slices(scanned, first, first + length)
         where = f"slice {first}" if length == 1 else f"slices {first}-{first + length - 1}"
-        return Clip(images, labels, labels, f"{known.case.volume}, {where}", view)
+        return Clip(images, labels, f"{scanned.case.volume}, {where}", view)
 
-    def _slices(self, known: Known, first: int, stop: int) -> Pair:
-        if known.mapped and known.case.labels is not None:
-            data, labels = (
-                np.array(open_cached(path)[first:stop]) for path in (known.case.volume, known.case.labels)
-            )
+    def _slices(self, scanned: ScannedCase, first: int, stop: int) -> Pair:
+        case = scanned.case
+        if scanned.mapped and case.labels is not None:
+            data, labels = (np.array(open_cached(path)[first:stop]) for path in (case.volume, case.labels))
             return data, labels
-        data, labels = self.read(known.case)
+        data, labels = self.read(case)
         return data[first:stop], labels[first:stop]
 
 

@@ -1,6 +1,6 @@
 """The training loop: steps, validation, checkpoints and a state from which an interrupted training goes on.
 
-It knows neither where samples come from nor how they are scored: `usframe.tasks.pretrain` and `usframe.tasks.finetune` say so.
+It knows neither where samples come from nor how they are scored: the tasks `pretrain` and `finetune` say so.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import copy
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -20,34 +21,16 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
-from usframe.config.schema import Finetune, Pretrain, Train
+from usframe.config.schema import Train
 from usframe.errors import TrainingError
 from usframe.files import write_csv
-from usframe.inference.checkpoints import load_backbone
-from usframe.plugins.load import Plugins
 from usframe.training.clips import Sample
-from usframe.training.parameters import make_optimizers, set_up
+from usframe.training.parameters import make_optimizers
 from usframe.training.resume import Progress, load_state, save_state
 from usframe.training.weights import interpolated, moving_average, save_weights, swapped
 from usframe.types import Backbone
 
 Score = Callable[[], Mapping[str, float]]
-
-
-def load_trainable(config: Pretrain | Finetune, accelerator: Accelerator, plugins: Plugins) -> Backbone:
-    """The backbone of ``config`` on the device of this process, set up as ``config.train`` says.
-
-    Its weights stay float32 whatever the precision is: Accelerate computes in less where that is safe.
-    """
-    backbone = load_backbone(
-        config.backbone,
-        checkpoint=config.checkpoint,
-        device=str(accelerator.device),
-        precision="fp32",
-        plugins=plugins,
-    )
-    set_up(backbone, config.train)
-    return backbone
 
 
 def fit(
@@ -89,14 +72,7 @@ def fit(
     while progress.step < settings.steps and not _stale(progress, settings):
         backbone.module.train()
         batches = [next(loader) for _ in range(settings.accumulate)]
-        try:
-            terms = _step(objective, optimizers, batches, settings, accelerator, progress.step + 1)
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                f"out of memory at step {progress.step + 1} on {_where(batches)}; take {_advice(settings)}. "
-                "What was trained so far is kept"
-            ) from error
-        progress.losses.append(terms)
+        progress.losses.append(_step(objective, optimizers, batches, settings, accelerator, progress.step + 1))
         if average:
             average.update_parameters(backbone.module)
         for schedule in schedules:
@@ -151,15 +127,24 @@ def _step(
     number: int,
 ) -> dict[str, float]:
     """One optimizer step; the loss is the mean over the decoded masks of all its batches and processes."""
-    terms: dict[str, torch.Tensor] = {}
-    masks = 0
-    for n, batch in enumerate(batches, start=1):
-        with nullcontext() if n == len(batches) else accelerator.no_sync(objective):
-            sums, count = objective(batch)
-            accelerator.backward(sums["total"])
-        masks += count
-        for name, value in sums.items():
-            terms[name] = terms.get(name, 0) + value.detach()
+    try:
+        return _update(objective, optimizers, batches, settings, accelerator, number)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"out of memory at step {number} on {_where(batches)}; take {_advice(settings)}. "
+            "What was trained so far is kept"
+        ) from error
+
+
+def _update(
+    objective: torch.nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    batches: Sequence[list[Sample]],
+    settings: Train,
+    accelerator: Accelerator,
+    number: int,
+) -> dict[str, float]:
+    terms, masks = _backward(objective, batches, accelerator)
     share = accelerator.reduce(torch.tensor(float(masks), device=accelerator.device), "mean").reciprocal()
     values = torch.stack([accelerator.reduce(value, "mean") * share for value in terms.values()]).tolist()
     means = dict(zip(terms, values, strict=True))
@@ -175,6 +160,24 @@ def _step(
         optimizer.step()
         optimizer.zero_grad()
     return means
+
+
+def _backward(
+    objective: torch.nn.Module, batches: Sequence[list[Sample]], accelerator: Accelerator
+) -> tuple[dict[str, torch.Tensor], int]:
+    """Gradients of all batches; the terms summed over their decoded masks, and how many masks these are."""
+    terms: dict[str, torch.Tensor] = {}
+    masks = 0
+    for n, batch in enumerate(batches, start=1):
+        with nullcontext() if n == len(batches) else accelerator.no_sync(objective):
+            sums, count = objective(batch)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Grad strides do not match")  # of 1x1 convolutions
+                accelerator.backward(sums["total"])
+        masks += count
+        for name, value in sums.items():
+            terms[name] = terms.get(name, 0) + value.detach()
+    return terms, masks
 
 
 def _where(batches: Sequence[list[Sample]]) -> str:

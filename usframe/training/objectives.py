@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,11 +15,13 @@ from torch.nn import functional as F
 from usframe.geometry import to_model, to_network
 from usframe.inference.decoding import best_candidates, is_ambiguous
 from usframe.inference.propagate import Track, make_tracks, walk
+from usframe.inference.verbs import decode, encode, with_memory
 from usframe.training.clips import Sample
-from usframe.training.losses import mask_losses
+from usframe.training.losses import Losses, weigh_losses
 from usframe.training.parameters import encoder_is_frozen
 from usframe.types import Backbone, Decoded, Features, Prompt
 
+Recipe = Literal["slice", "clip", "both"]
 Part: TypeAlias = tuple[Decoded, torch.Tensor]
 Encoder: TypeAlias = Callable[[Sequence[Sample]], Features]
 
@@ -36,14 +38,14 @@ class Objective(torch.nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        weights: Mapping[str, float],
-        recipe: str = "slice",
+        losses: Losses,
+        recipe: Recipe = "slice",
         encode: Encoder | None = None,
         corrections: int = 0,
     ) -> None:
         super().__init__()
         self.network = backbone.module
-        self.verbs, self.weights, self.recipe, self.corrections = backbone, weights, recipe, corrections
+        self.verbs, self.losses, self.recipe, self.corrections = backbone, losses, recipe, corrections
         self.encode: Encoder = encode or (lambda samples: encode_samples(backbone, samples))
 
     def forward(self, samples: Sequence[Sample]) -> tuple[dict[str, torch.Tensor], int]:
@@ -57,16 +59,31 @@ class Objective(torch.nn.Module):
             parts += decode_samples(self.verbs, features, samples, self.corrections)
         if self.recipe != "slice":
             parts += track_samples(self.verbs, features, samples)
-        losses = [(len(target), mask_losses(decoded, target, self.weights)) for decoded, target in parts]
+        losses = [(len(target), weigh_losses(decoded, target, self.losses)) for decoded, target in parts]
         sums = {name: torch.stack([n * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
         return sums, sum(n for n, _ in losses)
+
+
+def slice_recipe(backbone: Backbone, losses: Losses, *, encode: Encoder, corrections: int) -> Objective:
+    """Every slice from its own prompt."""
+    return Objective(backbone, losses, "slice", encode, corrections)
+
+
+def clip_recipe(backbone: Backbone, losses: Losses, *, encode: Encoder, corrections: int) -> Objective:
+    """A clip tracked from the prompts it begins with, forward and backward."""
+    return Objective(backbone, losses, "clip", encode, corrections)
+
+
+def both_recipe(backbone: Backbone, losses: Losses, *, encode: Encoder, corrections: int) -> Objective:
+    """Every slice from its own prompt, and the clip tracked, on the same encodings."""
+    return Objective(backbone, losses, "both", encode, corrections)
 
 
 def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
     """The features of all slices of ``samples``, one after the other; without gradients if frozen."""
     images = np.concatenate([to_network(sample.images, backbone.image_size) for sample in samples])
     with torch.set_grad_enabled(torch.is_grad_enabled() and not encoder_is_frozen(backbone)):
-        return backbone.encode(torch.from_numpy(images))
+        return encode(backbone, torch.from_numpy(images))
 
 
 def decode_samples(
@@ -90,10 +107,10 @@ def decode_samples(
         chosen = [item for item in every if is_ambiguous(item[0]) == multimask]
         if chosen:
             prompts, index, targets = zip(*chosen, strict=True)
-            parts.append((backbone.decode(features, prompts, index, multimask=multimask), torch.stack(targets)))
+            parts.append((decode(backbone, features, prompts, index, multimask=multimask), torch.stack(targets)))
             for _ in range(corrections):
                 prompts = correct(prompts, *parts[-1], backbone.image_size)
-                parts.append((backbone.decode(features, prompts, index), torch.stack(targets)))
+                parts.append((decode(backbone, features, prompts, index), torch.stack(targets)))
     return parts
 
 
@@ -126,7 +143,7 @@ def _click(prompt: Prompt, missing: NDArray[np.bool_], extra: NDArray[np.bool_],
 
 
 def track_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:
-    """What `usframe.inference.propagate.walk` answers on every slice of every sample, with the masks (N, S/2, S/2)."""
+    """What `walk` of propagation answers on every slice of every sample, with the masks (N, S/2, S/2)."""
     parts: list[Part] = []
     for first, sample in number_slices(samples):
 
@@ -137,9 +154,8 @@ def track_samples(backbone: Backbone, features: Features, samples: Sequence[Samp
             rows = [sample.objects.index(one) for one in track.objects]
             parts.append((decoded, torch.stack([make_target(backbone, sample.masks[frame, row]) for row in rows])))
 
-        length, height, width = sample.images.shape
         if sample.begin:
-            walk(backbone, make_tracks("", sample.begin), encoded, length, (height, width), put)
+            walk(with_memory(backbone), make_tracks(sample.begin), encoded, sample.images.shape, put)
     return parts
 
 

@@ -8,7 +8,6 @@ Muon: Jordan et al., 2024, with the step size of Liu et al., "Muon is scalable f
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import torch
@@ -33,6 +32,10 @@ def set_up(backbone: Backbone, settings: Train) -> None:
 
     ``lora`` is adapters of the encoder, and all the rest. Raises `RequestError` where the backbone cannot do so.
     """
+    if settings.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        raise RequestError(
+            f"train.optimizer=muon needs torch 2.9 or later, this is {torch.__version__}; use train.optimizer=adamw"
+        )
     trained = TRAINED[settings.parameters]
     if len(trained) < len(PARTS) and not hasattr(backbone, "part_of"):
         raise RequestError(
@@ -87,13 +90,9 @@ def make_optimizers(backbone: Backbone, settings: Train) -> list[torch.optim.Opt
 
 def count_parameters(backbone: Backbone) -> dict[str, dict[str, int]]:
     """``{part: {"trained": n, "frozen": n}}``, numbers of single weights."""
-    counts = Counter(
-        (_part(backbone, name), "trained" if parameter.requires_grad else "frozen", parameter.numel())
-        for name, parameter in backbone.module.named_parameters()
-    )
     table = {part: {"trained": 0, "frozen": 0} for part in PARTS}
-    for (part, state, size), times in counts.items():
-        table[part][state] += size * times
+    for name, parameter in backbone.module.named_parameters():
+        table[_part(backbone, name)]["trained" if parameter.requires_grad else "frozen"] += parameter.numel()
     return table
 
 

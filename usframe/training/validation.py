@@ -2,88 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, TypeVar
 
 import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
-from usframe.inference.propagate import propagate_slices
-from usframe.inference.slices import segment_slices
+from usframe.config.schema import Mode
+from usframe.inference.propagate import Tracking
+from usframe.inference.segment import segment_sets
 from usframe.prompting.frames import choose_frames
 from usframe.prompting.strategies import make_prompts
-from usframe.types import Backbone, PromptStrategy, Segmentation
+from usframe.scoring.metrics import RowKey, Scoring, score_case
+from usframe.types import Backbone, PromptStrategy
 
+T = TypeVar("T")
 PROPAGATED = "propagated"
-Score = dict[str, Any]
+
+
+class ValidationScore(TypedDict):
+    """The Dice of one object of a held-out case, from one strategy."""
+
+    case: str
+    object: int
+    prompt: str
+    dice: float
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """A held-out case. ``image``: (D, H, W) float32 in 0-1, ``labels``: (D, H, W). ``mode``: slice or propagate."""
+class HeldOut:
+    """A held-out case. ``image``: (D, H, W) float32 in 0-1, ``labels``: (D, H, W), segmented in ``mode``."""
 
     name: str
     image: NDArray[np.float32]
     labels: NDArray[np.uint8]
-    mode: str = "slice"
+    mode: Mode = "slice"
 
 
-def score_all(
-    backbone: Backbone,
-    cases: Sequence[Any],
-    read: Any,
-    strategies: Mapping[str, PromptStrategy],
-    accelerator: Accelerator,
-) -> list[Score]:
-    """The scores of all cases, shared out over the processes and gathered in each; ``read(case)`` gives Helds."""
-    backbone.module.eval()
-    mine = [
-        score
-        for case in cases[accelerator.process_index :: accelerator.num_processes]
-        for held in read(case)
-        for score in score_held(backbone, held, strategies)
-    ]
-    return sorted(gather_object(mine), key=lambda score: (score["case"], score["object"], score["prompt"]))
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What is validated: a network, from each of ``strategies`` by name. ``scoring``: holds the metric ``dice``."""
+
+    backbone: Backbone
+    strategies: Mapping[str, PromptStrategy]
+    scoring: Scoring
+    accelerator: Accelerator
+
+    def score_all(self, cases: Sequence[T], read: Callable[[T], Iterable[HeldOut]]) -> list[ValidationScore]:
+        """The scores of all cases, shared out over the processes and gathered in each."""
+        self.backbone.module.eval()
+        mine = [
+            score
+            for case in cases[self.accelerator.process_index :: self.accelerator.num_processes]
+            for held_out in read(case)
+            for score in self.score(held_out)
+        ]
+        return sorted(gather_object(mine), key=lambda score: (score["case"], score["object"], score["prompt"]))
+
+    def score(self, held_out: HeldOut) -> Iterator[ValidationScore]:
+        """From clean prompts on each labelled slice, over all slices; or, to propagate, from each object's largest
+        slice, over its slices without a prompt.
+        """
+        image, labels, mode = held_out.image, held_out.labels, held_out.mode
+        tracks = mode == "propagate"
+        chosen = choose_frames(labels, "largest") if tracks else None
+        sets = {name: make_prompts(labels, one, frames=chosen) for name, one in self.strategies.items()}
+        for name, answer in segment_sets(image, sets, self.backbone, mode, Tracking()).items():
+            key = RowKey(held_out.name, held_out.name, mode, f"{name} {PROPAGATED}" if tracks else name)
+            prompted = {one: {*frames} for one, frames in (chosen or {}).items()}
+            for row in score_case(key, labels, answer, None, self.scoring, prompted=prompted, oracle={}):
+                dice = row["scores"]["dice"]
+                if row["slices"] == ("unprompted" if tracks else "all") and dice is not None:
+                    yield {"case": row["case"], "object": row["object"], "prompt": row["prompt"], "dice": dice}
 
 
-def score_held(backbone: Backbone, held: Held, strategies: Mapping[str, PromptStrategy]) -> Iterable[Score]:
-    """Dice by prompt and object.
-
-    From clean prompts on each labelled slice, over all slices; or, to propagate, from each object's largest slice,
-    over its slices without a prompt.
-    """
-    if held.mode == "propagate":
-        yield from _propagated(backbone, held, strategies)
-        return
-    sets = {name: make_prompts(held.labels, strategy) for name, strategy in strategies.items()}
-    for name, answer in segment_slices(held.image, sets, backbone).items():
-        yield from _dice(held, name, answer, {})
-
-
-def _propagated(backbone: Backbone, held: Held, strategies: Mapping[str, PromptStrategy]) -> Iterable[Score]:
-    chosen = choose_frames(held.labels, "largest")
-    frames = {frame for frames in chosen.values() for frame in frames}
-    for name, strategy in strategies.items():
-        drawn = make_prompts(held.labels, strategy, frames=frames)
-        prompts = [prompt for prompt in drawn if prompt.frame in chosen[prompt.object_id]]
-        answer = propagate_slices(held.image, {name: prompts}, backbone)[name]
-        yield from _dice(held, f"{name} {PROPAGATED}", answer, chosen)
-
-
-def _dice(held: Held, prompt: str, answer: Segmentation, prompted: Mapping[int, Sequence[int]]) -> Iterable[Score]:
-    for object_id in map(int, np.unique(held.labels[held.labels != 0])):
-        counted = np.full(len(held.labels), True)
-        counted[list(prompted.get(object_id, ()))] = False
-        wanted, given = (part[counted] == object_id for part in (held.labels, answer.mask))
-        if total := int(wanted.sum() + given.sum()):
-            dice = 2 * int((wanted & given).sum()) / total
-            yield {"case": held.name, "object": object_id, "prompt": prompt, "dice": dice}
-
-
-def mean_dice(scores: Iterable[Score]) -> dict[str, float]:
+def mean_dice(scores: Iterable[ValidationScore]) -> dict[str, float]:
     """Mean Dice by prompt: over cases for each object, then over objects."""
     by_prompt: dict[str, dict[int, list[float]]] = {}
     for score in scores:

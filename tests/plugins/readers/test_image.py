@@ -8,6 +8,7 @@ import pytest
 from usframe_plugins.readers.image import ImageReader
 
 from usframe import ReadError, Volume, WriteError
+from usframe.data.grid import PlainGrid
 
 READER = ImageReader()
 GREY = np.random.default_rng(0).integers(0, 255, (6, 7)).astype(np.uint8)
@@ -84,8 +85,8 @@ def test_equal_channels_are_grey_and_different_ones_are_converted_with_a_note(tm
 
 def test_several_slices_do_not_fit_in_a_png(tmp_path):
     with pytest.raises(WriteError, match=r"write them as \.tif"):
-        READER.write(tmp_path / "mask.png", PAGES, None)
-    READER.write(tmp_path / "mask.tif", PAGES, None)
+        READER.write(tmp_path / "mask.png", PAGES, PlainGrid(None))
+    READER.write(tmp_path / "mask.tif", PAGES, PlainGrid(None))
     np.testing.assert_array_equal(READER.read(tmp_path / "mask.tif").data, PAGES)
 
 

@@ -13,6 +13,7 @@ from usframe_plugins.readers.itk import SimpleITKReader
 from usframe_plugins.readers.nifti import NiftiReader
 
 from usframe import ReadError, WriteError
+from usframe.data.grid import PlainGrid
 
 READER = SimpleITKReader()
 SUFFIXES = [".nrrd", ".mha", ".mhd", ".hdr"]
@@ -157,4 +158,4 @@ def test_truncated_voxels_are_refused(tmp_path, suffix, voxels):
 
 def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path):
     with pytest.raises(WriteError, match="cannot be written"):
-        READER.write(tmp_path / "nowhere" / "mask.nrrd", np.zeros((2, 3, 4), np.uint8), None)
+        READER.write(tmp_path / "nowhere" / "mask.nrrd", np.zeros((2, 3, 4), np.uint8), PlainGrid(None))

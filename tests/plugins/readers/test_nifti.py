@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from usframe_plugins.readers.nifti import NiftiReader
 
 from usframe import ReadError, RequestError, Volume
+from usframe.data.grid import PlainGrid
 
 READER = NiftiReader()
 CODES = ["".join(code) for axes in itertools.permutations(("LR", "PA", "IS")) for code in itertools.product(*axes)]
@@ -152,12 +153,9 @@ def test_one_slice_or_an_orientation_needs_no_note(tmp_path):
 
 
 def test_a_volume_made_in_memory_is_written_with_its_spacing(tmp_path):
-    class InMemory:
-        spacing_mm = (0.9, 0.4, 0.3)
-
     mask = np.random.default_rng(0).integers(0, 3, (4, 5, 6)).astype(np.uint8)
-    READER.write(tmp_path / "mask.nii.gz", mask, InMemory)
-    READER.write(tmp_path / "plain.nii.gz", mask, None)
+    READER.write(tmp_path / "mask.nii.gz", mask, PlainGrid((0.9, 0.4, 0.3)))
+    READER.write(tmp_path / "plain.nii.gz", mask, PlainGrid(None))
     volume = READER.read(tmp_path / "mask.nii.gz")
     np.testing.assert_array_equal(volume.data, mask)
     np.testing.assert_allclose(volume.spacing_mm, (0.9, 0.4, 0.3), rtol=1e-6)

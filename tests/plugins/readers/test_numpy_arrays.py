@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from usframe_plugins.readers.numpy_arrays import NumpyReader
 
 from usframe import ReadError, Volume
+from usframe.data.grid import PlainGrid
 
 READER = NumpyReader()
 VOLUME = np.random.default_rng(0).integers(0, 255, (5, 6, 7)).astype(np.uint8)
@@ -77,13 +78,18 @@ def test_an_axis_of_length_one_is_dropped_with_a_note(tmp_path):
 
 
 def test_arrays_made_in_memory_are_written_as_they_are(tmp_path):
-    class InMemory:
-        spacing_mm = (0.9, 0.4, 0.3)
-
-    READER.write(tmp_path / "mask.npy", LABELS, None)
+    READER.write(tmp_path / "mask.npy", LABELS, PlainGrid(None))
     np.testing.assert_array_equal(np.load(tmp_path / "mask.npy"), LABELS)
-    READER.write(tmp_path / "mask.npz", LABELS, InMemory)
+    READER.write(tmp_path / "mask.npz", LABELS, PlainGrid((0.9, 0.4, 0.3)))
     assert READER.read(tmp_path / "mask.npz", onto=ONTO).spacing_mm == pytest.approx((0.9, 0.4, 0.3))
+
+
+def test_no_spacing_is_made_up_for_a_volume_without_one(tmp_path):
+    READER.write(tmp_path / "mask.npz", LABELS, PlainGrid(None))
+    assert np.load(tmp_path / "mask.npz").files == ["segs"]
+    np.save(tmp_path / "case.npy", VOLUME)
+    READER.write(tmp_path / "own.npz", LABELS, READER.read(tmp_path / "case.npy").grid)
+    assert np.load(tmp_path / "own.npz").files == ["segs"]
 
 
 @pytest.mark.parametrize(

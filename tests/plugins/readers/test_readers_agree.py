@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from usframe.data.cases import pair_cases, read_labels, read_volume
+from usframe.data.cases import pair_cases
+from usframe.data.reading import read_labels, read_volume
 from usframe.data.writers import mask_suffix, write_mask
 from usframe.plugins.load import load_plugins
 
@@ -81,7 +82,7 @@ def test_labels_of_real_recordings_come_back_on_their_grid(tmp_path, name, ids):
     seen = set()
     for case in cases[:3]:
         volume = read_volume(case.volume, plugins=PLUGINS)
-        labels = read_labels(case, volume, plugins=PLUGINS)
+        labels = read_labels(case.labels, volume, plugins=PLUGINS)
         target = tmp_path / f"{case.name}{mask_suffix(case.suffix)}"
         write_mask(target, labels.data, volume, plugins=PLUGINS)
         again = read_volume(target, onto=volume, plugins=PLUGINS)

@@ -1,65 +1,46 @@
-"""Every key that an experiment can have, with its default and its limits."""
+"""Every key that an experiment can have, with its default and its limits: a class per task."""
 
-from usframe.config.schema.options import LAYOUTS, Common, Networked, Noise, leaves
+from usframe.config.schema.compare import Compare
+from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, Precision, leaves
 from usframe.config.schema.predict import (
-    FRAMES,
     FROM_FILE,
-    PROMPT_FILES,
-    Compare,
+    Components,
     Metrics,
-    Noised,
-    Postprocess,
+    Mode,
+    Multimask,
     Predict,
     Score,
-    modes_of,
+    frames_problems,
     prompt_file,
+    z_range_problems,
 )
-from usframe.config.schema.training import (
-    Finetune,
-    Losses,
-    Pretrain,
-    Preview,
-    Simulate,
-    Train,
-    TrainLabelled,
-    TrainSimulated,
-)
+from usframe.config.schema.prepare import Prepare
+from usframe.config.schema.training import Finetune, Pretrain, Preview, Train, Trained
 
 __all__ = [
-    "FRAMES",
     "FROM_FILE",
-    "LAYOUTS",
-    "PROMPT_FILES",
-    "TASKS",
     "Common",
     "Compare",
-    "Config",
+    "Components",
     "Finetune",
-    "Losses",
+    "Intensity",
+    "Layout",
     "Metrics",
+    "Mode",
+    "Multimask",
     "Networked",
     "Noise",
-    "Noised",
-    "Postprocess",
+    "Paired",
+    "Precision",
     "Predict",
+    "Prepare",
     "Pretrain",
     "Preview",
     "Score",
-    "Simulate",
     "Train",
-    "TrainLabelled",
-    "TrainSimulated",
+    "Trained",
+    "frames_problems",
     "leaves",
-    "modes_of",
     "prompt_file",
+    "z_range_problems",
 ]
-
-Config = Predict | Pretrain | Finetune | Score | Preview
-TASKS: dict[str, type[Config]] = {
-    "predict": Predict,
-    "compare": Compare,
-    "score": Score,
-    "pretrain": Pretrain,
-    "finetune": Finetune,
-    "preview": Preview,
-}

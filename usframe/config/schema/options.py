@@ -3,17 +3,27 @@
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from itertools import permutations
-from typing import Any
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
-LAYOUTS = ("auto", *map("".join, permutations("dhw")))
+from usframe.config.named import Named
+
+Layout = Literal["auto", "dhw", "dwh", "hdw", "hwd", "wdh", "whd"]
+Intensity = Literal["auto", "none", "minmax", "percentile"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
-def option(default: Any, *, choices: Sequence[str] = (), least: float = -math.inf, most: float = math.inf) -> Any:
-    """A dataclass field whose value (or every item of it) is one of ``choices`` or within limits."""
-    limits = {"choices": choices, "least": least, "most": most}
+def option(default: Any, *, least: float = -math.inf, most: float = math.inf, number: str = "") -> Any:
+    """A dataclass field whose value (or every item of it) lies within limits.
+
+    ``number``: in a mapping of plugins by name, the argument that a bare number stands for, such as ``p``.
+    """
+    limits = {"least": least, "most": most, "number": number}
     if isinstance(default, (type, list, dict)):
         factory: Callable[[], Any] = default if isinstance(default, type) else default.copy
         return field(default_factory=factory, metadata=limits)
@@ -29,9 +39,23 @@ def leaves(schema: Any, prefix: str = "") -> dict[str, "Field[Any]"]:
     return found
 
 
+def choices_of(kind: Any) -> tuple[str, ...]:
+    """The words of the `Literal` that a type is, or is made of; none where any text will do."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    inner = get_args(kind) if get_origin(kind) in (Union, UnionType, list) else ()
+    if any(get_origin(part) is list for part in inner):
+        return ()
+    return tuple(word for part in inner for word in choices_of(part))
+
+
 @dataclass
 class Noise:
-    """How carelessly prompts are drawn, see `usframe.prompting.strategies.Noise`."""
+    """How far prompts stray from what the strategy answered; 0 is not at all.
+
+    ``box``: every edge moves by up to this share of the box's side. ``point``: the probability that a positive
+    point becomes a random pixel of its piece. ``mask``: the largest radius in pixels of erosion or dilation.
+    """
 
     box: float = option(0.0, least=0)
     point: float = option(0.0, least=0, most=1)
@@ -40,12 +64,33 @@ class Noise:
 
 @dataclass
 class Common:
-    """Keys of every task. Paths are relative to the current folder."""
+    """Keys of every task. Paths are relative to the current folder.
+
+    ``plugins``: files (.py). ``prefer`` and ``block``: packages whose plugins win over others', or are left out.
+    """
 
     out: str | None = option(None)
     seed: int = option(0, least=0)
     overwrite: bool = option(False)
     plugins: list[str] = option([])
+    prefer: list[str] = option([])
+    block: list[str] = option([])
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out or "")
+
+    def settle(self, given: Mapping[str, Any]) -> list[str]:
+        """Bring values into one form once all are known; problems with what was ``given`` on the command line."""
+        return []
+
+    def problems(self) -> list[str]:
+        """One line per value that does not go with another, or is missing."""
+        return []
+
+    def named(self) -> Iterator[Named]:
+        """Every plugin that the request names, but for its readers."""
+        yield from ()
 
 
 @dataclass
@@ -55,8 +100,17 @@ class Networked(Common):
     backbone: str = option("medsam2")
     checkpoint: str | None = option(None)
     device: str = option("auto")
-    precision: str = option("auto", choices=("auto", "fp32", "bf16", "fp16"))
+    precision: Precision = option("auto")
     noise: Noise = option(Noise)
+
+    def problems(self) -> list[str]:
+        wrong = not DEVICE.fullmatch(self.device)
+        known = "choose one of auto, cpu, cuda, cuda:N, mps"
+        return super().problems() + [f"device={self.device} is not possible; {known}"] * wrong
+
+    def named(self) -> Iterator[Named]:
+        yield from super().named()
+        yield Named("backbone", self.backbone, "backbone")
 
 
 @dataclass
@@ -65,6 +119,17 @@ class Paired:
 
     volumes: str = option("")
     label_suffix: str = option("")
-    layout: str = option("auto", choices=LAYOUTS)
-    label_layout: str | None = option(None, choices=LAYOUTS)
-    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
+    layout: Layout = option("auto")
+    label_layout: Layout | None = option(None)
+    intensity: Intensity = option("auto")
+
+
+def place_problems(config: Any) -> list[str]:
+    """What is wrong with where volumes and labels are, both of which are needed, and where the results go."""
+    problems = []
+    for key, flag, place in (("volumes", "-i", config.volumes), ("labels", "-l", config.labels)):
+        if not place:
+            problems.append(f"{key} is required: {flag} {key.upper()}")
+        elif config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
+            problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
+    return problems

@@ -3,11 +3,18 @@
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from usframe.config.schema.options import LAYOUTS, Common, Networked, Noise, Paired, option
+from usframe.config.named import Named, in_list
+from usframe.config.places import at_home, is_result
+from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, option
 
+Mode = Literal["slice", "propagate"]
+Components = Literal["largest", "all", "merged"]
+Multimask = Literal["auto", "always", "never"]
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 PROMPT_FILES = (".csv", ".json")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
@@ -20,15 +27,6 @@ class Noised(Noise):
     box: float = option(0.1, least=0)
     point: float = option(0.25, least=0, most=1)
     mask: int = option(2, least=0, most=50)
-
-
-@dataclass
-class Postprocess:
-    """What is done to masks before they are written and scored, see `usframe.inference.postprocess.clean_mask`."""
-
-    largest_component: bool = option(False)
-    fill_holes: bool = option(False)
-    min_volume_ml: float = option(0.0, least=0)
 
 
 @dataclass
@@ -47,61 +45,145 @@ class Predict(Paired, Networked):
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
     cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices or
     ``file:PATH``. ``patience`` counts slices, 0 is without end. ``z_range``: [first, last] slice, ``labels``, or
-    null for all. ``group``: the patient of a case, see `usframe.data.patients.read_patients`.
+    null for all. ``group``: the patient of a case, see `usframe.data.patients.read_patients`. ``postprocess``: the
+    steps after the network, in their order.
     """
 
-    task: str = option("predict", choices=("predict",))
+    task: Literal["predict"] = option("predict")
     labels: str | None = option(None)
     cases: list[str] = option([])
-    prompts: list[str] = option(["box+point"])
-    components: str = option("largest", choices=("largest", "all", "merged"))
+    prompts: list[Any] = option(["box+point"])
+    components: Components = option("largest")
     box_margin: float = option(0.0, least=0)
-    mode: str = option("slice", choices=("slice", "propagate"))
-    frames: Any = option("largest")
+    mode: Mode = option("slice")
+    frames: str | list[int] = option("largest")
     patience: int = option(0, least=0)
-    z_range: Any = option(None)
-    postprocess: Postprocess = option(Postprocess)
-    multimask: str = option("auto", choices=("auto", "always", "never"))
+    z_range: Literal["labels"] | list[int] | None = option(None)
+    postprocess: dict[str, Any] = option({}, least=0)
+    multimask: Multimask = option("auto")
     batch_size: int = option(8, least=1)
     overlays: bool = option(True)
     baselines: bool = option(True)
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
 
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        return (self.mode,)
+
+    def settle(self, given: Mapping[str, Any]) -> list[str]:
+        """One slice is a list of one; prompts from a file are one set, called `FROM_FILE`."""
+        if type(self.frames) is int:
+            self.frames = [self.frames]
+        if not (place := prompt_file(self.frames)):
+            return []
+        self.frames, self.prompts = f"file:{at_home(place)}", [FROM_FILE]
+        return [f"prompts are read from {place}; leave -p out"] if "prompts" in given else []
+
+    def strategies(self) -> list[Named]:
+        """The prompt strategies by name, none where a file brings the prompts. Raises `ValueError` in one line."""
+        return [] if self.prompts == [FROM_FILE] else in_list("prompt", "prompts", self.prompts)
+
+    def labels_of_prompts(self) -> list[str]:
+        """What the sets of prompts are called in folders and tables."""
+        return [named.label for named in self.strategies()] or [FROM_FILE]
+
+    def steps(self) -> list[Named]:
+        """The steps after the network that are switched on, in their order."""
+        found = [(name, value) for name, value in self.postprocess.items() if value or isinstance(value, Mapping)]
+        return [
+            Named("postprocessing", name, f"postprocess.{name}", value)
+            if isinstance(value, Mapping)
+            else Named("postprocessing", name, f"postprocess.{name}", bare=None if value is True else value)
+            for name, value in found
+        ]
+
+    def named(self) -> Iterator[Named]:
+        yield from super().named()
+        yield from self.strategies()
+        yield from self.steps()
+
+    def problems(self) -> list[str]:
+        problems = super().problems()
+        if not self.volumes:
+            problems.append("volumes is required: -i VOLUMES")
+        problems += self._frames_problems()
+        try:
+            names = [named.label for named in self.strategies()] if self.prompts else []
+        except ValueError as error:
+            names = []
+            problems.append(str(error))
+        if not self.prompts:
+            problems.append("prompts is empty; name at least one, such as -p box+point")
+        for key, listed in (("prompts", names), ("cases", self.cases)):
+            problems += [f"{key} names {name} twice" for name in sorted(set(listed)) if listed.count(name) > 1]
+        for key, place in (("volumes", self.volumes), ("labels", self.labels)):
+            if place and self.out and Path(self.out).resolve().is_relative_to(Path(place).resolve()):
+                problems.append(f"out={self.out} lies inside {key}={place}; choose another -o")
+            elif place and self.out and self.overwrite and is_result(Path(place), Path(self.out)):
+                problems.append(f"{key}={place} is part of the run that overwrite=true removes; choose another -o")
+        return problems
+
+    def _frames_problems(self) -> list[str]:
+        """What is wrong with the choice of slices, and with where the prompts come from."""
+        problems = [*frames_problems(self.frames), *z_range_problems(self.z_range)]
+        if prompt_file(self.frames):
+            drawn = {f"noise.{key}": value for key, value in vars(self.noise).items()}
+            problems += [
+                f"{key}={value} is for prompts made from labels; frames={self.frames} are taken as they are"
+                for key, value in {"box_margin": self.box_margin, **drawn}.items()
+                if value
+            ]
+        elif not self.labels:
+            problems.append("labels is required, because prompts are made from labels: -l LABELS")
+        if isinstance(self.frames, list) and self.mode == "slice" and not frames_problems(self.frames):
+            problems.append(f"frames={self.frames} is for mode=propagate; slice mode prompts every labelled slice")
+        if self.z_range == "labels" and not self.labels:
+            problems.append("z_range=labels needs labels: -l LABELS")
+        return problems
+
 
 @dataclass
 class Score(Common):
     """Score masks that are there, whoever made them. ``name``: what they are called in the tables."""
 
-    task: str = option("score", choices=("score",))
+    task: Literal["score"] = option("score")
     masks: str = option("")
     labels: str = option("")
     volumes: str | None = option(None)
     name: str = option("masks")
     label_suffix: str = option("")
-    layout: str = option("auto", choices=LAYOUTS)
-    intensity: str = option("auto", choices=("auto", "none", "minmax", "percentile"))
+    layout: Layout = option("auto")
+    intensity: Intensity = option("auto")
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
 
-
-@dataclass
-class Compare(Predict):
-    """Compare strategies, in both modes (or one), on clean prompts and on ``seeds`` draws of ``noised`` ones."""
-
-    task: str = option("compare", choices=("compare",))
-    prompts: list[str] = option(["mask", "mask+point", "box+point", "box", "point"])
-    mode: str = option("both", choices=("both", "slice", "propagate"))
-    overlays: bool = option(False)
-    noised: Noised = option(Noised)
-    seeds: int = option(3, least=0)
-
-
-def modes_of(config: Predict) -> tuple[str, ...]:
-    """The modes a request runs in."""
-    return ("slice", "propagate") if config.mode == "both" else (config.mode,)
+    def problems(self) -> list[str]:
+        given = {"masks": self.masks, "labels": self.labels}
+        return [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
 
 
 def prompt_file(rule: Any) -> str:
     """The path in ``frames=file:PATH``; nothing for all else."""
     return rule.removeprefix("file:") if isinstance(rule, str) and rule.startswith("file:") else ""
+
+
+def frames_problems(rule: Any) -> list[str]:
+    """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
+    if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
+        return []
+    if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
+        return []
+    known = "largest, middle, first, every:N, uniform:K, a list such as [0, 12] or file:PATH (.csv or .json)"
+    return [f"frames={rule} is not possible; choose one of {known}"]
+
+
+def z_range_problems(z_range: Any) -> list[str]:
+    """One line for a ``z_range`` that is neither null nor labels nor [first, last], else none."""
+    if z_range in (None, "labels"):
+        return []
+    if isinstance(z_range, list) and len(z_range) == 2 and all(type(frame) is int for frame in z_range):
+        first, last = z_range
+        if 0 <= first <= last:
+            return []
+    return [f"z_range={z_range} is not possible; write [first, last] (slices counted from 0), labels or null"]

@@ -2,33 +2,32 @@
 
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from usframe.config.schema.options import Common, Networked, Paired, option
+from usframe.config.named import Named, in_mapping, number_of
+from usframe.config.schema.options import Common, Networked, Paired, option, place_problems
 
-
-@dataclass
-class Losses:
-    """Weights of the training terms."""
-
-    focal: float = option(20.0, least=0)
-    dice: float = option(1.0, least=0)
-    iou: float = option(1.0, least=0)
-    presence: float = option(1.0, least=0)
+Parameters = Literal["decoder", "decoder+memory", "lora", "all"]
+Optimizer = Literal["adamw", "muon"]
+Tracker = Literal["none", "tensorboard", "wandb"]
+LOSSES: dict[str, Any] = {"focal": 20.0, "dice": 1.0, "iou": 1.0, "presence": 1.0}
 
 
 @dataclass
 class Train:
     """How a network is trained; ``warmup_steps``, ``validate_every`` and ``save_every`` count optimizer steps.
 
-    ``recipe``: what is learned from a clip, see `usframe.training.objectives.Objective`. ``parameters``, ``optimizer``,
-    ``layer_decay`` and ``encoder_learning_rate``: see `usframe.training.parameters`. ``accumulate``: batches per step.
+    ``recipe``: what is learned from a clip, see `usframe.training.objectives`. ``parameters``, ``optimizer``,
+    ``layer_decay`` and ``encoder_learning_rate``: see `usframe.training.parameters`. ``accumulate``: batches per
+    step. ``losses``: training term -> its weight.
     ``stop_after``: validations without a better one that end the training, 0 is never. ``ema``: how much of the
     moving average each step keeps. ``interpolate``: see `usframe.training.weights.interpolated`.
     """
 
-    recipe: str = option("slice", choices=("slice", "clip", "both"))
-    parameters: str = option("all", choices=("decoder", "decoder+memory", "lora", "all"))
+    recipe: str = option("slice")
+    parameters: Parameters = option("all")
     lora_rank: int = option(8, least=1)
     steps: int = option(1000, least=1)
     batch_size: int = option(8, least=1)
@@ -36,7 +35,7 @@ class Train:
     objects_per_image: int = option(3, least=1)
     prompts_per_object: int = option(1, least=1)
     corrections: int = option(0, least=0)
-    optimizer: str = option("adamw", choices=("adamw", "muon"))
+    optimizer: Optimizer = option("adamw")
     learning_rate: float = option(1e-3, least=0)
     encoder_learning_rate: float | None = option(None, least=0)
     layer_decay: float = option(1.0, least=0, most=1)
@@ -50,8 +49,8 @@ class Train:
     stop_after: int = option(0, least=0)
     ema: float = option(0.0, least=0, most=1)
     interpolate: float = option(1.0, least=0, most=1)
-    tracker: str = option("tensorboard", choices=("none", "tensorboard", "wandb"))
-    losses: Losses = option(Losses)
+    tracker: Tracker = option("tensorboard")
+    losses: dict[str, Any] = option(LOSSES, least=0, number="weight")
 
 
 @dataclass
@@ -95,47 +94,90 @@ class Simulate:
 
 
 @dataclass
-class Pretrain(Networked):
-    """Train a backbone on simulated clips. ``prompt``: strategy -> share of the objects it points out.
+class Trained(Networked):
+    """Keys of every task that trains. ``prompt``: strategy -> share of the objects it points out.
 
     ``augment``: augmentation -> how often it is applied.
     """
 
-    task: str = option("pretrain", choices=("pretrain",))
-    backbone: str = option("demo")
-    prompt: dict[str, float] = option(
-        {"box": 0.4, "box+point": 0.15, "point": 0.25, "mask": 0.1, "mask+point": 0.1}, least=0
-    )
-    augment: dict[str, float] = option({}, least=0, most=1)
-    train: TrainSimulated = option(TrainSimulated)
-    simulate: Simulate = option(Simulate)
+    prompt: dict[str, Any] = option({"box": 0.5, "point": 0.25, "mask": 0.25}, least=0, number="share")
+    augment: dict[str, Any] = option({}, least=0, most=1, number="p")
+    train: Train = option(Train)
+
+    def strategies(self) -> list[Named]:
+        return list(in_mapping("prompt", "prompt", self.prompt, "share"))
+
+    def augmentations(self) -> list[Named]:
+        return list(in_mapping("augmentation", "augment", self.augment, "p"))
+
+    def losses(self) -> list[Named]:
+        return list(in_mapping("objective", "train.losses", self.train.losses, "weight"))
+
+    def named(self) -> Iterator[Named]:
+        yield from super().named()
+        yield from (*self.strategies(), *self.augmentations(), *self.losses())
+        yield Named("objective", self.train.recipe, "train.recipe")
+
+    def problems(self) -> list[str]:
+        shares = [number_of(value, "share") for value in self.prompt.values()]
+        nobody = not any(isinstance(share, int | float) and share > 0 for share in shares)
+        return super().problems() + ["prompt: no strategy has a share above 0"] * nobody
 
 
 @dataclass
-class Finetune(Paired, Networked):
-    """Train a backbone on volumes with labels. ``prompt`` and ``augment`` as in `Pretrain`, others as in `Predict`.
+class Pretrain(Trained):
+    """Train a backbone on simulated clips."""
+
+    task: Literal["pretrain"] = option("pretrain")
+    backbone: str = option("demo")
+    prompt: dict[str, Any] = option(
+        {"box": 0.4, "box+point": 0.15, "point": 0.25, "mask": 0.1, "mask+point": 0.1}, least=0, number="share"
+    )
+    train: TrainSimulated = option(TrainSimulated)
+    simulate: Simulate = option(Simulate)
+
+    def problems(self) -> list[str]:
+        wrong = len(self.simulate.shape) != 3
+        hint = f"simulate.shape={self.simulate.shape} is not possible; write [D, H, W]"
+        return super().problems() + [hint] * wrong
+
+
+@dataclass
+class Finetune(Paired, Trained):
+    """Train a backbone on volumes with labels. Others as in `Predict`.
 
     ``splits``: a file as `usframe prepare` writes it, of which ``fold`` is taken; without one the share ``val`` of
     the patients is held out.
     """
 
-    task: str = option("finetune", choices=("finetune",))
+    task: Literal["finetune"] = option("finetune")
     labels: str = option("")
     group: str | None = option(None)
     splits: str | None = option(None)
     fold: int = option(0, least=0)
     val: float = option(0.2, least=0, most=1)
-    prompt: dict[str, float] = option({"box": 0.5, "point": 0.25, "mask": 0.25}, least=0)
-    augment: dict[str, float] = option({}, least=0, most=1)
     train: TrainLabelled = option(TrainLabelled)
+
+    def problems(self) -> list[str]:
+        problems = super().problems() + place_problems(self)
+        if self.fold and not self.splits:
+            problems.append(f"fold={self.fold} is one of a file: give splits=FILE, as usframe prepare writes it")
+        return problems
 
 
 @dataclass
 class Preview(Paired, Common):
     """Draw what augmentations do to one clip; ``names``: only some of them. The seed chooses case and draws."""
 
-    task: str = option("preview", choices=("preview",))
+    task: Literal["preview"] = option("preview")
     labels: str = option("")
     names: list[str] = option([])
     draws: int = option(4, least=1, most=16)
     clip_length: int = option(3, least=1)
+
+    def named(self) -> Iterator[Named]:
+        yield from super().named()
+        yield from (Named("augmentation", name, "names") for name in self.names)
+
+    def problems(self) -> list[str]:
+        return super().problems() + place_problems(self)

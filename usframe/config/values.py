@@ -1,0 +1,130 @@
+"""Putting one value at one dotted key of a request, or saying in one line why it cannot be there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import Field
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from usframe.config.named import steps_in
+from usframe.config.schema import Common, leaves
+from usframe.config.structured import plain_type
+from usframe.plugins.registry import nearest
+
+NAMES = "names with numbers such as {a: 1}"
+KINDS: dict[Any, str] = {
+    str: "text",
+    str | None: "text or null",
+    int: "a whole number",
+    float: "a number",
+    float | None: "a number or null",
+    bool: "true or false",
+    Any: "text or a list",
+    list[str]: "a list such as [a, b]",
+    list[Any]: "a list such as [a, {b: {key: value}}]",
+    list[int]: "a list such as [1, 2]",
+    dict[str, float]: NAMES,
+    dict[str, Any]: f"{NAMES}, or with arguments such as {{a: {{key: value}}}}",
+}
+MERGED = ("train.losses", "postprocess")  # a mapping adds to what is there
+
+
+def set_value(
+    config: DictConfig, schema: type[Common], key: str, value: Any, groups: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Put a value, or every value of a section, at a dotted key; problems are handed back, one line each.
+
+    ``groups``: section -> the files that can be named for it.
+    """
+    known = leaves(schema)
+    parts = [name for name in known if name.startswith(f"{key}.")]
+    if parts and isinstance(value, Mapping):
+        inner = {f"{key}.{name}": item for name, item in value.items()}
+        return [line for name, item in inner.items() for line in set_value(config, schema, name, item, groups)]
+    if parts:
+        members = f", or name one of {', '.join(groups[key])} in the defaults list" if key in groups else ""
+        return [f"{key}={value} is not possible; set {', '.join(parts)}{members}"]
+    if key in known:
+        return _set_leaf(config, known[key], key, value)
+    section = next((name for name in known if key.startswith(f"{name}.")), None)
+    if section is None or plain_type(known[section].type) not in (dict[str, float], dict[str, Any]):
+        hint = nearest(key, known) or f"; its keys are {', '.join(known)}"
+        return [f"task={config.task} has no key {key!r}{hint}"]
+    return _set_named(config, known[section], section, key.removeprefix(f"{section}."), value)
+
+
+def _set_leaf(config: DictConfig, leaf: Field[Any], key: str, value: Any) -> list[str]:
+    kind = plain_type(leaf.type)
+    if key == "postprocess" and isinstance(value, list):
+        try:
+            value = steps_in(value)
+        except ValueError as error:
+            return [str(error)]
+        OmegaConf.update(config, key, value, merge=False)
+        return []
+    if key in MERGED and isinstance(value, Mapping):
+        return [line for name, item in value.items() for line in _set_named(config, leaf, key, str(name), item)]
+    if kind in (dict[str, float], dict[str, Any]) and isinstance(value, Mapping):
+        value = {str(name): item for name, item in value.items()}
+        wrong = [line for name, item in value.items() for line in _wrong_number(leaf, f"{key}.{name}", item)]
+        if wrong:
+            return wrong
+    return _update(config, key, value, kind)
+
+
+def _set_named(config: DictConfig, leaf: Field[Any], section: str, rest: str, value: Any) -> list[str]:
+    """One entry of a mapping of names: its number, its arguments, or (``rotate.degrees``) one of them."""
+    kind, number = plain_type(leaf.type), leaf.metadata["number"]
+    node = OmegaConf.select(config, section)
+    name, _, argument = rest.rpartition(".")
+    if argument and name in node and kind == dict[str, Any]:
+        there = node[name]
+        own = dict(there) if isinstance(there, Mapping) else {number or "": there}
+        node[name] = {key: item for key, item in own.items() if key} | {argument: value}
+        return []
+    if wrong := _wrong_number(leaf, f"{section}.{rest}", value):
+        return wrong
+    if kind == dict[str, float]:
+        return _update_item(node, rest, f"{section}.{rest}", value)
+    node[rest] = float(value) if number and not isinstance(value, Mapping) else value
+    return []
+
+
+def _wrong_number(leaf: Field[Any], key: str, value: Any) -> list[str]:
+    """A line where a plugin's number, such as its probability, is none."""
+    number = leaf.metadata["number"]
+    if not number:
+        return []
+    bare = value.get(number, 1.0) if isinstance(value, Mapping) else value
+    try:
+        if isinstance(bare, bool):
+            raise ValueError(bare)
+        float(bare)
+    except (TypeError, ValueError):
+        return [f"{key}={value} is not possible; it must be a number, or {{{number}: NUMBER, ARGUMENT: VALUE}}"]
+    return []
+
+
+def _update_item(node: Any, name: str, key: str, value: Any) -> list[str]:
+    try:
+        if isinstance(value, bool):
+            raise ValueError(value)
+        node[name] = value
+    except (OmegaConfBaseException, ValueError):
+        return [f"{key}={value} is not possible; it must be {KINDS[float]}"]
+    return []
+
+
+def _update(config: DictConfig, key: str, value: Any, kind: Any) -> list[str]:
+    try:
+        if isinstance(value, bool) != (kind is bool) and not isinstance(value, str):
+            raise ValueError(value)
+        OmegaConf.update(config, key, value, merge=False)
+    except (OmegaConfBaseException, ValueError):
+        listed = kind in (list[str], list[Any]) and isinstance(value, str)
+        wanted = f"a list: {key}=[{value}]" if listed else KINDS[kind]
+        return [f"{key}={value} is not possible; it must be {wanted}"]
+    return []

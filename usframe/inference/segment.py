@@ -1,0 +1,81 @@
+"""A volume and prompts in, masks out, in either mode. No files, no configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.config.schema import Mode, Multimask
+from usframe.errors import RequestError
+from usframe.geometry import normalise_intensity
+from usframe.inference.decoding import check_prompts
+from usframe.inference.propagate import Tracking, propagate_slices
+from usframe.inference.slices import segment_slices
+from usframe.prompting.frames import find_extents
+from usframe.types import Backbone, Prompt, Segmentation, Volume
+
+K = TypeVar("K")
+
+
+def segment(
+    volume: Volume,
+    prompts: Sequence[Prompt],
+    backbone: Backbone,
+    *,
+    mode: Mode = "slice",
+    keep_logits: bool = False,
+    intensity: str = "auto",
+    multimask: Multimask = "auto",
+    batch_size: int = 8,
+    patience: int = 0,
+    z_range: tuple[int, int] | None = None,
+) -> Segmentation:
+    """Segment ``volume`` from ``prompts``.
+
+    ``mode``: ``slice`` segments each prompted slice alone and leaves the others background; ``propagate`` carries
+    the objects from their prompted slices through the whole volume (`usframe.inference.propagate`).
+    ``multimask``: let the decoder propose three masks and take the one of highest predicted IoU ``always``,
+    ``never``, or (``auto``) for ambiguous prompts, which are single points.
+    ``patience``: slices in a row without the object after which propagation gives it up in that direction; 0 is
+    never. ``z_range``: the first and last slice to look at. The answer's ``notes`` say what was assumed.
+    Raises `RequestError` for a mode or prompt that cannot be, `CaseError` for unusable intensities.
+    """
+    for key, value, known in (("mode", mode, get_args(Mode)), ("multimask", multimask, get_args(Multimask))):
+        if value not in known:
+            raise RequestError(f"{key}={value} is not possible; choose one of {', '.join(known)}")
+    data, notes = normalise_intensity(volume.data, intensity)
+    tracking = Tracking(multimask, patience, find_extents(z_range, len(data)))
+    check_prompts({"": prompts}, data.shape, tracking.extents)
+    answers = segment_sets(
+        data, {"": prompts}, backbone, mode, tracking, batch_size=batch_size, keep_logits=keep_logits
+    )
+    return replace(answers[""], notes=(*volume.notes, *notes))
+
+
+def segment_sets(
+    data: NDArray[np.float32],
+    prompt_sets: Mapping[K, Sequence[Prompt]],
+    backbone: Backbone,
+    mode: Mode,
+    tracking: Tracking,
+    *,
+    batch_size: int = 8,
+    keep_logits: bool = False,
+    progress: Callable[[int], object] = lambda slices: None,
+) -> dict[K, Segmentation]:
+    """One `Segmentation` per set of prompts on ``data`` (D, H, W) in 0-1, all from one encoding of each slice."""
+    if mode == "propagate":
+        return propagate_slices(data, prompt_sets, backbone, tracking, keep_logits=keep_logits, progress=progress)
+    return segment_slices(
+        data,
+        prompt_sets,
+        backbone,
+        multimask=tracking.multimask,
+        batch_size=batch_size,
+        keep_logits=keep_logits,
+        progress=progress,
+    )

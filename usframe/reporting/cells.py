@@ -1,0 +1,167 @@
+"""The numbers of a comparison: its rows over draws, what they come to in each part, and the tests between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import combinations, product
+from typing import Any, TypeAlias, TypedDict
+
+from usframe.reporting.results import NO_NETWORK
+from usframe.scoring.baselines import BASELINES
+from usframe.scoring.metrics import Row
+from usframe.scoring.statistics import holm, paired_test
+from usframe.scoring.summary import MACRO, Summary, mean, mean_scores
+
+CLEAN, NOISED = "clean", "noised"
+JUDGED = {"slice": "all", "propagate": "unprompted"}  # mode -> the slices that the table and the tests are about
+
+Part: TypeAlias = tuple[str, str]  # mode and condition
+
+
+class Cell(TypedDict):
+    """A row of comparison.csv: one score of one object (or `MACRO`) from one prompt in one part.
+
+    ``network``: whether it is a network's answer. ``oracle``: whether the prompt held the label. Statistics as in
+    `usframe.scoring.summary.Statistics`.
+    """
+
+    mode: str
+    condition: str
+    prompt: str
+    network: bool
+    oracle: bool
+    object: str
+    slices: str
+    score: str
+    mean: float | None
+    sd: float | None
+    median: float | None
+    ci95_low: float | None
+    ci95_high: float | None
+    n: int
+    n_groups: int
+    n_undefined: int
+
+
+class PairTest(TypedDict):
+    """A row of tests.csv: ``n`` patients, mean ``difference`` of first minus second, why p is ``undefined``."""
+
+    mode: str
+    condition: str
+    slices: str
+    family: str
+    first: str
+    second: str
+    n: int
+    difference: float | None
+    p: float | None
+    p_holm: float | None
+    undefined: str
+
+
+def merge_draws(rows: Iterable[Row]) -> dict[Part, list[Row]]:
+    """(mode, condition) -> rows, of which the noised ones are means over the draws."""
+    draws: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        part = (row["mode"], NOISED if row["draw"] else CLEAN)
+        draws.setdefault((part, row["prompt"], row["case"], row["object"], row["slices"]), []).append(row)
+    merged: dict[Part, list[Row]] = {}
+    for (part, *_), drawn in draws.items():
+        merged.setdefault(part, []).append({**drawn[0], "scores": mean_scores(drawn)})
+    return merged
+
+
+def list_cells(scores: Mapping[str, Mapping[str, Summary]], oracles: Collection[str]) -> list[Cell]:
+    """The rows of comparison.csv from a summary by mode and condition; ``oracles`` had the label as a prompt."""
+    return [
+        cell
+        for mode, conditions in scores.items()
+        for condition, prompts in conditions.items()
+        for prompt in prompts
+        for cell in _cells_of(mode, condition, prompt, prompts, oracles)
+    ]
+
+
+def _cells_of(mode: str, condition: str, prompt: str, summary: Summary, oracles: Collection[str]) -> Iterable[Cell]:
+    for name, by_slices in summary[prompt].items():
+        for slices, scores in by_slices.items():
+            for score, found in scores.items():
+                low, high = found["ci95"] or (None, None)
+                yield {
+                    "mode": mode,
+                    "condition": condition,
+                    "prompt": prompt,
+                    "network": prompt not in BASELINES,
+                    "oracle": slices != "unprompted" and prompt in oracles,
+                    "object": name,
+                    "slices": slices,
+                    "score": score,
+                    "mean": found["mean"],
+                    "sd": found["sd"],
+                    "median": found["median"],
+                    "ci95_low": low,
+                    "ci95_high": high,
+                    "n": found["n"],
+                    "n_groups": found["n_groups"],
+                    "n_undefined": found["n_undefined"],
+                }
+
+
+def shown_cells(cells: Iterable[Cell]) -> list[Cell]:
+    """Those of the table and the plot: Dice, mean of objects, on the slices that count in each mode."""
+    return [
+        cell
+        for cell in cells
+        if (cell["object"], cell["score"], cell["slices"]) == (MACRO, "dice", JUDGED[cell["mode"]])
+    ]
+
+
+def list_tests(mode: str, condition: str, rows: Iterable[Row]) -> list[PairTest]:
+    """The rows of tests.csv for one mode and condition: each pair of strategies, and each with each baseline.
+
+    Compared is the Dice of patients: the mean over the objects of each case, then over the patient's cases. The two
+    families of tests are corrected by `holm` apart.
+    """
+    slices = JUDGED[mode]
+    patients = patient_dice(row for row in rows if row["slices"] == slices)
+    strategies = [name for name in patients if name not in BASELINES]
+    baselines = [name for name in patients if name in BASELINES]
+    families = {"strategies": combinations(strategies, 2), NO_NETWORK: product(strategies, baselines)}
+    found: list[PairTest] = []
+    for family, pairs in families.items():
+        named = list(pairs)
+        tests = [paired_test(patients[first], patients[second]) for first, second in named]
+        adjusted = holm([test.p for test in tests])
+        found += [
+            {
+                "mode": mode,
+                "condition": condition,
+                "slices": slices,
+                "family": family,
+                "first": first,
+                "second": second,
+                "n": test.n,
+                "difference": test.difference,
+                "p": test.p,
+                "p_holm": p_holm,
+                "undefined": test.reason,
+            }
+            for (first, second), test, p_holm in zip(named, tests, adjusted, strict=True)
+        ]
+    return found
+
+
+def patient_dice(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
+    """Prompt -> patient -> Dice, of those that have one."""
+    cases: dict[tuple[str, str, str], list[float | None]] = {}
+    prompts: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        prompts.setdefault(row["prompt"], {})
+        cases.setdefault((row["prompt"], row["group"], row["case"]), []).append(row["scores"].get("dice"))
+    for (prompt, patient, _), values in cases.items():
+        if (dice := mean(values)) is not None:
+            prompts[prompt].setdefault(patient, []).append(dice)
+    return {
+        prompt: {patient: sum(dice) / len(dice) for patient, dice in patients.items()}
+        for prompt, patients in prompts.items()
+    }

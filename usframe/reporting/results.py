@@ -1,0 +1,117 @@
+"""What the cases of a run leave behind: their results, counted, and those that failed."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from usframe.reporting.text import counted
+from usframe.scoring.metrics import Row
+
+INTERRUPTED = "interrupted"  # the stage of a case that Ctrl-C left undone
+GIVEN = "given"  # the mode of masks that were there already
+ORACLE, NO_NETWORK = "oracle", "no network"  # what is said beside a prompt
+FAILURE_COLUMNS = ("case", "stage", "error")
+NUMBER = re.compile(r"\d[\d.e+-]*")
+
+
+class Failure(TypedDict):
+    """A row of failures.csv."""
+
+    case: str
+    stage: str
+    error: str
+
+
+class SliceCounts(TypedDict):
+    """``total`` slices, those ``encoded`` by a network and those ``without_object`` (None without labels)."""
+
+    total: int
+    encoded: int
+    without_object: int | None
+
+
+class Totals(TypedDict):
+    """What run.json says about all cases together. ``seconds_per_stage``: summed over processes."""
+
+    slices: SliceCounts
+    seconds_per_stage: dict[str, float]
+    notes: list[str]
+
+
+@dataclass
+class CaseResult:
+    """What one case leaves behind besides its masks; plain data, gathered from all processes.
+
+    ``rows``: the scores of sets of slices; ``slice_rows``: those of single slices, where these are scored.
+    ``fingerprint``: the row of fingerprint.csv, where a data set is described. ``notes``: what was assumed, one
+    sentence each. ``seconds``: stage (``read``, ``prompt``, ``segment``, ``postprocess``, ``write``, ``score``,
+    ``overlay``) -> wall time. ``slices``: counts of ``total``, ``encoded`` and, with labels, ``without_object``.
+    ``stage``: the last that was begun, the one that failed where there is an ``error``.
+    """
+
+    case: str
+    rows: list[Row] = field(default_factory=list)
+    slice_rows: list[Row] = field(default_factory=list)
+    fingerprint: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    slices: dict[str, int] = field(default_factory=dict)
+    stage: str = ""
+    error: str = ""
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of a block to its ``stage``."""
+        self.stage = stage
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def list_failures(results: Sequence[CaseResult]) -> list[Failure]:
+    """The rows of failures.csv."""
+    return [
+        {"case": result.case, "stage": result.stage, "error": result.error} for result in results if result.error
+    ]
+
+
+def print_failures(results: Sequence[CaseResult]) -> None:
+    """One line on standard error for every case that failed, and one for those that Ctrl-C left undone."""
+    for result in results:
+        if result.error and result.stage != INTERRUPTED:
+            print(f"Error: case {result.case} ({result.stage}): {result.error}", file=sys.stderr)
+    if undone := [result.case for result in results if result.stage == INTERRUPTED]:
+        print(f"Error: interrupted, {counted(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
+
+
+def count_totals(results: Sequence[CaseResult], *, labelled: bool, notes: Sequence[str] = ()) -> Totals:
+    """Slices and seconds of all cases together, and what is to be known about them, ``notes`` first."""
+    stages: dict[str, float] = {}
+    for result in results:
+        for stage, spent in result.seconds.items():
+            stages[stage] = round(stages.get(stage, 0.0) + spent, 4)
+
+    def total(kind: str) -> int:
+        return sum(result.slices.get(kind, 0) for result in results)
+
+    slices: SliceCounts = {
+        "total": total("total"),
+        "encoded": total("encoded"),
+        "without_object": total("without_object") if labelled else None,
+    }
+    return {"slices": slices, "seconds_per_stage": stages, "notes": [*notes, *_merge_notes(results)]}
+
+
+def _merge_notes(results: Sequence[CaseResult]) -> list[str]:
+    """Every note once, with the number of cases it holds for; those that differ in numbers only are one."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for result in results:
+        for note in dict.fromkeys(result.notes):
+            found.setdefault(NUMBER.sub("#", note), (note, []))[1].append(result.case)
+    return [f"{note} ({counted(len(cases), 'case')}, first {cases[0]})" for note, cases in found.values()]

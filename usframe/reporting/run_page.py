@@ -1,0 +1,76 @@
+"""The page of a run, report.html: scores, failures, notes, a picture of every case, and how it was run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+from urllib.parse import quote
+
+from usframe.config.schema import prompt_file
+from usframe.files import write_file
+from usframe.reporting.pages import render
+from usframe.reporting.record import RunRecord
+from usframe.reporting.results import GIVEN, Failure, SliceCounts
+from usframe.scoring.summary import Summary, added_scores
+
+SHOWN_CASES = 12
+NOT_FACTS = ("command", "notes", "slices", "oracle_prompts")
+
+
+class RunSummary(TypedDict):
+    """What summary.json holds. ``cases``: ``total`` and ``failed``. ``unit``: of the distances.
+
+    ``marks``: prompt -> "oracle" or "no network".
+    """
+
+    cases: dict[str, int]
+    slices: SliceCounts
+    mode: str
+    scores: Summary
+    marks: dict[str, str]
+    unit: str
+
+
+def write_report(
+    path: Path,
+    summary: RunSummary,
+    run: RunRecord,
+    *,
+    title: str,
+    overlays: Mapping[str, Sequence[Path]],
+    failures: Sequence[Failure],
+) -> None:
+    """Write report.html, which refers to the overlays beside it and to nothing else.
+
+    ``run``: what run.json holds. ``overlays``: prompt -> PNG files below the report's folder. Raises `WriteError`.
+    """
+    pictures = {
+        prompt: [(file.stem, quote(file.relative_to(path.parent).as_posix())) for file in files]
+        for prompt, files in overlays.items()
+    }
+    html = render(
+        "report.html",
+        title=title,
+        run=run,
+        failures=failures,
+        summary=summary["scores"],
+        added=added_scores(summary["scores"]),
+        marks=summary["marks"],
+        unit=summary["unit"],
+        slices=summary["slices"],
+        pictures=pictures,
+        shown=SHOWN_CASES,
+        prompted=summary["mode"] != GIVEN,
+        prompt_file=prompt_file(run.get("frames")),
+        facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},
+    )
+    write_file(path, html)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_in_words(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_in_words, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,29 @@
+"""Tables, counts and other lines of plain text, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+
+def columns(lines: Sequence[Sequence[str]], *, left: Collection[int] | None = None) -> str:
+    """``lines`` of as many cells each with their columns aligned, two spaces apart, no blanks at the end.
+
+    ``left``: the numbers of the columns that are aligned at the left, None for all; the others are at the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = [str.ljust if left is None or n in left else str.rjust for n in range(len(widths))]
+    return "\n".join(
+        "  ".join(align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def counted(number: int, what: str) -> str:
+    """1 case, 2 cases."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def written(out: Path, names: Iterable[str]) -> str:
+    """The line that says which of the files and folders ``names`` are there in ``out``."""
+    return f"Wrote {out}/: {', '.join(name for name in names if (out / name).exists())}"

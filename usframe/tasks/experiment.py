@@ -1,0 +1,122 @@
+"""What a request means for each of its cases: how it is read, which prompts it gets, what follows the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from usframe.config.named import bound
+from usframe.config.schema import FROM_FILE, Mode, Noise, Predict, prompt_file
+from usframe.data.case import Case
+from usframe.data.reading import Reading, read_case
+from usframe.errors import CaseError
+from usframe.inference.postprocess import clean_mask
+from usframe.plugins import Plugins
+from usframe.prompting.files import place_prompts
+from usframe.prompting.frames import Extents, choose_frames, find_extents
+from usframe.prompting.strategies import case_seed, make_prompts
+from usframe.scoring.metrics import Scoring
+from usframe.types import Postprocessing, Prompt, PromptStrategy
+
+
+class Variant(NamedTuple):
+    """One set of prompts of a case: of a strategy, in a mode. ``draw``: 0 is clean, others are noised."""
+
+    mode: Mode
+    prompt: str
+    draw: int = 0
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How prompts stray from what strategies answer, and the seed of all chance."""
+
+    noise: Noise
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What is done with every case, made once per process.
+
+    ``strategies`` and ``steps`` by what they are called; ``draws``: one for each number of a `Variant`.
+    ``compared``: answers are only scored and drawn, mode by mode, and no masks are written.
+    """
+
+    config: Predict
+    plugins: Plugins
+    strategies: Mapping[str, PromptStrategy]
+    steps: Mapping[str, Postprocessing]
+    scoring: Scoring
+    draws: Sequence[Draw]
+    compared: bool = False
+
+    @classmethod
+    def of(
+        cls, config: Predict, plugins: Plugins, draws: Sequence[Draw] = (), *, compared: bool = False
+    ) -> Experiment:
+        """Raises `PluginError` where a plugin cannot be had."""
+        return cls(
+            config,
+            plugins,
+            {named.label: bound(named, plugins) for named in config.strategies()},
+            {named.name: bound(named, plugins) for named in config.steps()},
+            Scoring.of(config.metrics, plugins),
+            draws or [Draw(config.noise, config.seed)],
+            compared,
+        )
+
+    def read(self, case: Case) -> tuple[Reading, Extents]:
+        """A case, and where its objects may be. Raises `CaseError` for what a later stage could not use."""
+        reading = read_case(case, self.config, self.plugins)
+        volume = reading.volume
+        try:
+            clean_mask(np.zeros(volume.data.shape, np.uint8), self.steps, volume.spacing_mm)
+        except CaseError as error:
+            raise CaseError(f"{case.volume}: {error}") from error
+        if reading.labels is not None and volume.spacing_mm is None:
+            unknown = "voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels"
+            reading = replace(reading, notes=(*reading.notes, unknown))
+        return reading, find_extents(self.config.z_range, len(reading.data), reading.labels)
+
+    def prompts(
+        self, case: Case, reading: Reading, extents: Extents, mode: Mode
+    ) -> tuple[dict[Variant, list[Prompt]], list[str]]:
+        """The prompts of every variant in a mode, and what is to be noted about them.
+
+        They are drawn from the seed and the case's name alone, or those of the file. Slice mode prompts every
+        object on every slice that shows it, propagation on those that ``frames`` chooses, both within ``extents``.
+        """
+        config = self.config
+        if file := prompt_file(config.frames):
+            layout = config.label_layout or config.layout
+            placed = place_prompts(case.prompts, reading.volume, extents, layout=layout, plugins=self.plugins)
+            missing = f"there is no prompt in {file}, so the mask is empty"
+            return {Variant(mode, FROM_FILE): placed}, [] if case.prompts else [missing]
+        assert reading.labels is not None
+        chosen = choose_frames(reading.labels, config.frames if mode == "propagate" else "every:1", extents)
+        left = [str(object_id) for object_id, frames in chosen.items() if not frames]
+        where = f"z_range={config.z_range}" if config.z_range else f"frames={config.frames}"
+        notes = [f"no prompt for object {', '.join(left)}, which {where} misses"] if left else []
+        return {
+            Variant(mode, name, draw): self.drawing(case, reading, draw)(strategy, frames=chosen)
+            for draw in range(len(self.draws))
+            for name, strategy in self.strategies.items()
+        }, notes
+
+    def drawing(self, case: Case, reading: Reading, draw: int) -> partial[list[Prompt]]:
+        """`make_prompts` from the labels of a case, as one of the draws has it."""
+        assert reading.labels is not None
+        config, chance = self.config, self.draws[draw]
+        return partial(
+            make_prompts,
+            reading.labels,
+            components=config.components,
+            box_margin=config.box_margin,
+            noise=chance.noise,
+            seed=case_seed(chance.seed, case.name),
+        )
