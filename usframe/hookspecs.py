@@ -51,8 +51,8 @@ def usframe_register_metrics(register: Register) -> None:
     """``register(name, target)``; target(reference, mask, both (D, H, W) bool, *, spacing_mm) -> float or None.
 
     A column of every table. ``spacing_mm``: (3,) along D, H, W, 1 where unknown. None is an undefined score. Where
-    a target takes them it also gets ``surfaces`` (`usframe.types.Surfaces`) and ``tolerance_mm`` (that of the object
-    in ``metrics``). Of a set of slices, ``reference`` and ``mask`` are these slices."""
+    a target takes them it also gets ``surfaces`` (`usframe.types.Surfaces`) and ``tolerance_mm`` (of the object, in
+    ``metrics``). Of a set of slices, ``reference`` and ``mask`` are these slices."""
 
 
 @hookspec

@@ -66,7 +66,7 @@ def test_every_command_is_listed_and_has_help(name: str) -> None:
 
 def test_every_file_of_the_command_line_is_a_command() -> None:
     files = {path.stem for path in Path(str(import_module("usframe.cli").__file__)).parent.glob("*.py")}
-    assert files - {"__init__"} == set(COMMANDS)
+    assert files - {"__init__", "options"} == set(COMMANDS)
 
 
 def test_help_imports_nothing_but_click() -> None:
@@ -113,10 +113,7 @@ def test_everything_wrong_with_a_request_is_said_at_once(usframe: Usframe) -> No
         ),
         (["-i", "a", "-l", "b", "plugins=[mine.py]"], "mine.py: there is no such plugin file"),
         (["-i", "a, b=[c]", "-l", "d", "-o", "a, b=[c]/e"], "out=a, b=[c]/e lies inside volumes=a, b=[c];"),
-        (
-            ["preview_augmentations", "-i", "a", "-l", "b", "--dry-run"],
-            "--dry-run is not available for task=preview",
-        ),
+        (["score", "masks=a", "labels=b", "--dry-run"], "--dry-run is not available for task=score"),
     ],
 )
 def test_a_wrong_request_is_one_line(usframe: Usframe, words: list[str], message: str) -> None:
@@ -148,9 +145,12 @@ def test_the_experiment_is_the_first_word_without_an_equals_sign(
 
 def test_plugins_as_a_table_and_as_json(usframe: Usframe) -> None:
     table = usframe("plugins", "--kind", "prompt").stdout.splitlines()
-    assert table[0].split() == ["name", "kind", "origin", "imports"]
+    assert table[0].split() == ["name", "kind", "origin", "imports", "does"]
     rows = json.loads(usframe("plugins", "--kind", "prompt", "--json").stdout)
-    assert [" ".join(row.values()) for row in rows["plugins"]] == [" ".join(line.split()) for line in table[1:]]
+    told = [" ".join(row[key] for key in table[0].split()) for row in rows["plugins"]]
+    assert told == [" ".join(line.split()) for line in table[1:]]
+    point = next(row for row in rows["plugins"] if row["name"] == "point")
+    assert point["arguments"] == {"count": {"default": 1}}
     assert rows["broken"] == []
 
 

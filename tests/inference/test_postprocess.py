@@ -1,4 +1,4 @@
-"""What is done to masks: hand-made ones, where the answer can be seen."""
+"""Steps after the network: in the order given, on copies, and what a plugin answers is checked."""
 
 from __future__ import annotations
 
@@ -8,53 +8,45 @@ import pytest
 from usframe import CaseError
 from usframe.inference.postprocess import clean_mask
 
-
-def slices(*pictures: str) -> np.ndarray:
-    """One slice per picture; lines are rows, a digit is an object, a dot is background."""
-    return np.array(
-        [[[int(c) for c in row.replace(".", "0")] for row in picture.split()] for picture in pictures], np.uint8
-    )
+MASK = np.array([[[0, 1, 1], [2, 0, 1]]], np.uint8)
 
 
-def test_the_largest_piece_is_found_in_three_dimensions():
-    """Apart on each slice, one piece through the slice between; corners connect."""
-    mask = slices("11... ..... ...1.", "..... .1... ..1..", "..... ..... 1...1")
-    expected = slices("11... ..... ...1.", "..... .1... ..1..", "..... ..... 1....")
-    np.testing.assert_array_equal(clean_mask(mask, largest_component=True), expected)
+def drop(object_id):
+    def step(mask, *, spacing_mm):
+        mask[mask == object_id] = 0
+        return mask
+
+    return step
 
 
-def test_every_object_keeps_its_own_largest_piece():
-    mask = slices("11.22 11.2. ..... 2...1")
-    np.testing.assert_array_equal(clean_mask(mask, largest_component=True), slices("11.22 11.2. ..... ....."))
+def test_steps_follow_each_other_and_the_mask_itself_is_left_alone():
+    seen = []
+
+    def look(mask, *, spacing_mm):
+        seen.append((sorted(np.unique(mask).tolist()), spacing_mm))
+        return mask
+
+    steps = {"first": drop(1), "look": look, "second": drop(2)}
+    assert not clean_mask(MASK, steps, (1.0, 2.0, 3.0)).any()
+    assert seen == [([0, 2], (1.0, 2.0, 3.0))]
+    assert np.unique(MASK).tolist() == [0, 1, 2]
 
 
-def test_holes_are_filled_slice_by_slice():
-    mask = slices("1111. 1..1. 1111. .....", "111.. 1.... 111.. .....")
-    expected = slices("1111. 1111. 1111. .....", "111.. 1.... 111.. .....")
-    np.testing.assert_array_equal(clean_mask(mask, fill_holes=True), expected)
+def test_no_step_is_no_change():
+    assert clean_mask(MASK, {}, None) is MASK
 
 
-def test_a_hole_with_another_object_in_it_stays_as_it_is():
-    mask = slices("111111 1.2..1 1....1 111111", "111111 1.11.1 111111 ......")
-    expected = slices("111111 1.2..1 1....1 111111", "111111 111111 111111 ......")
-    np.testing.assert_array_equal(clean_mask(mask, fill_holes=True), expected)
-
-
-def test_small_pieces_are_removed_by_their_volume():
-    """Voxels of 2 x 5 x 10 mm are 0.1 ml."""
-    mask = slices("11..2 1.... ....3", "1.... ..... ....3")
-    cleaned = clean_mask(mask, min_volume_ml=0.2, spacing_mm=(2, 5, 10))
-    np.testing.assert_array_equal(cleaned, slices("11... 1.... ....3", "1.... ..... ....3"))
-
-
-def test_a_volume_cannot_be_measured_without_the_spacing():
-    with pytest.raises(CaseError, match=r"min_volume_ml=0\.5 cannot be measured: the spacing is unknown"):
-        clean_mask(slices("11. ..."), min_volume_ml=0.5)
-
-
-def test_nothing_is_done_unasked_and_the_mask_itself_is_left_alone():
-    mask = slices("11..1 1.1.. 111..")
-    before = mask.copy()
-    np.testing.assert_array_equal(clean_mask(mask), mask)
-    clean_mask(mask, largest_component=True, fill_holes=True)
-    np.testing.assert_array_equal(mask, before)
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda mask, *, spacing_mm: mask > 0, r"postprocessing mine returned bool \(1, 2, 3\), not uint8"),
+        (lambda mask, *, spacing_mm: mask[0], r"returned uint8 \(2, 3\), not uint8 \(1, 2, 3\)"),
+        (lambda mask, *, spacing_mm: None, "postprocessing mine returned NoneType"),
+        (lambda mask, *, spacing_mm: mask + np.uint8(3), "postprocessing mine made up object 3"),
+        (lambda mask, *, spacing_mm: 1 / 0, r"mine failed: ZeroDivisionError: .*test_postprocess.py:\d+"),
+    ],
+)
+def test_a_step_that_answers_wrongly_is_named(step, message):
+    with pytest.raises(CaseError, match=message) as caught:
+        clean_mask(MASK, {"mine": step}, None)
+    assert len(str(caught.value).splitlines()) == 1

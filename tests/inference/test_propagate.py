@@ -14,7 +14,7 @@ from toy_backbones import ToyWithMemory
 import usframe
 from usframe import CaseError, Prompt, RequestError, Volume
 from usframe.cli import main
-from usframe.inference.propagate import propagate_slices
+from usframe.inference.propagate import Tracking, propagate_slices
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +102,7 @@ def test_no_prompt_at_all_is_an_empty_mask(backbone, volume):
 
 
 def test_a_backbone_without_memory_says_so(backbone, volume, monkeypatch):
-    def no_memory(features, decoded):
-        raise NotImplementedError
-
-    monkeypatch.setattr(backbone, "memorize", no_memory)
+    monkeypatch.setattr(backbone, "memorize", None)
     with pytest.raises(RequestError, match="has no memory to propagate with; use mode=slice"):
         propagate(volume, [box(0)], backbone)
 
@@ -171,9 +168,9 @@ def test_a_prompt_further_on_brings_it_back():
 
 def test_slices_where_nothing_is_looked_for_are_not_encoded():
     volume, seen = recording(SHOWN), []
-    options = {"patience": 1, "extents": {2: (4, 6)}}
+    tracking = Tracking(patience=1, extents={2: (4, 6)})
     sets = {"": [square(5, 1), square(5, 2)]}
-    answer = propagate_slices(volume.data, sets, ToyWithMemory(), progress=seen.append, **options)[""]
+    answer = propagate_slices(volume.data, sets, ToyWithMemory(), tracking, progress=seen.append)[""]
     assert sum(seen) == 5
     assert lines(answer, 2) == ("....xxx........", "....xxx........")
 
@@ -227,7 +224,7 @@ from toy_backbones import Toy
 
 @hookimpl
 def usframe_register_backbones(register):
-    register("toy", lambda *, checkpoint, device, precision: Toy())
+    register("toy", lambda *, weights, device, precision: Toy())
 """
 
 
@@ -238,7 +235,7 @@ def test_a_run_with_a_backbone_that_cannot_propagate_ends_before_any_case(data, 
     words = [*data.request("--backbone", "toy", "--mode", "propagate"), f"plugins=[{plugin}]", word]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
-    assert "Error: this backbone has no memory to propagate with; use mode=slice" in result.output
+    assert "Error: backbone Toy (toy_backbones.py) has no memory to propagate with; use mode=slice" in result.output
     assert not data.out.exists()
     words[words.index("propagate")] = "slice"
     assert CliRunner().invoke(main, words).exit_code == 0

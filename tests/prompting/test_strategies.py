@@ -49,7 +49,7 @@ def test_every_object_of_every_slice_gets_a_prompt_and_a_slice_without_object_no
 
 
 def test_only_the_slices_asked_for_are_prompted():
-    assert [p.frame for p in make_prompts(two_pieces(), box, frames=[1, 2])] == [1]
+    assert [p.frame for p in make_prompts(two_pieces(), box, frames={1: [1], 2: [1, 2]})] == [1]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_only_the_slices_asked_for_are_prompted():
     ],
 )
 def test_an_object_in_two_pieces(components, boxes):
-    prompts = make_prompts(two_pieces(), box, components=components, frames=[0])
+    prompts = make_prompts(two_pieces(), box, components=components, frames={1: [0]})
     assert [p.box.tolist() for p in prompts] == boxes
     assert {p.object_id for p in prompts} == {1}
 
@@ -73,7 +73,7 @@ def test_pieces_that_touch_at_a_corner_are_one_piece():
 
 
 def test_the_box_margin_is_in_pixels_and_ends_at_the_image():
-    (prompt,) = make_prompts(two_pieces(), box, box_margin=4.5, frames=[0])
+    (prompt,) = make_prompts(two_pieces(), box, box_margin=4.5, frames={1: [0]})
     assert prompt.box.tolist() == [3.5, 1.5, 15, 11]
 
 
@@ -117,7 +117,8 @@ def test_noisy_prompts_stay_within_the_image_and_never_vanish(labels, strategy, 
 def test_noise_does_not_depend_on_which_other_slices_are_prompted(labels, strategy, noise, seed):
     options = {"noise": noise, "seed": seed, "components": "all"}
     together = make_prompts(labels, strategy, **options)
-    alone = [p for f in range(len(labels)) for p in make_prompts(labels, strategy, frames=[f], **options)]
+    frames = [dict.fromkeys(range(1, 256), [frame]) for frame in range(len(labels))]
+    alone = [p for chosen in frames for p in make_prompts(labels, strategy, frames=chosen, **options)]
     assert len(together) == len(alone)
     assert all(map(same, together, alone))
 
@@ -236,7 +237,11 @@ def test_options_that_make_no_sense_are_refused():
     with pytest.raises(RequestError, match="box_margin=-1"):
         make_prompts(two_pieces(), box, box_margin=-1)
     with pytest.raises(RequestError, match="frame 3 cannot be prompted: the volume has the frames 0 to 2"):
-        make_prompts(two_pieces(), box, frames=[3])
+        make_prompts(two_pieces(), box, frames={1: [3]})
     with pytest.raises(RequestError) as error:
-        Noise(box=-1, point=2, mask=0.5)
-    assert len(error.value.problems) == 3
+        make_prompts(two_pieces(), box, noise=Noise(box=-1, point=2, mask=-1))
+    assert [problem.partition(" ")[0] for problem in error.value.problems] == [
+        "noise.box=-1",
+        "noise.point=2",
+        "noise.mask=-1",
+    ]

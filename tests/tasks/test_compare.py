@@ -12,9 +12,7 @@ from conftest import DataSet, write_case
 from usframe.cli import main
 from usframe.config.compose import CONFIGS
 from usframe.config.schema import Compare
-from usframe.reporting.comparison import list_tests, merge_draws, patient_dice
-from usframe.reporting.comparison_page import plot, table
-from usframe.scoring.metrics import COLUMNS, SCORES
+from usframe.scoring.metrics import COLUMNS
 
 STRATEGIES = {"mask", "mask+point", "box+point", "box", "point"}
 
@@ -210,49 +208,3 @@ def test_prompts_of_its_own_are_all_it_takes(data):
     done = run(*request(data, "noise=mild"))
     assert done.exit_code == 2
     assert "set noised.box" in done.output
-
-
-def scored(prompt: str, dice: list[float], mode: str = "slice", slices: str = "all") -> list[dict]:
-    """A row per patient, two patients to a group from the sixth on."""
-    return [
-        {"case": f"c{n}", "group": f"g{min(n, 6)}", "prompt": prompt, "mode": mode, "object": 1, "slices": slices}
-        | {**dict.fromkeys(SCORES), "dice": value}
-        for n, value in enumerate(dice)
-    ]
-
-
-def test_patients_are_compared_not_cases():
-    patients = patient_dice(scored("box", [0.1] * 6 + [0.2, 0.4]))["box"]
-    assert len(patients) == 7
-    assert patients["g6"] == pytest.approx(0.3)
-
-
-def test_strategies_and_baselines_are_two_families_of_tests():
-    rows = [
-        *scored("box", [0.9, 0.91, 0.92, 0.93, 0.94, 0.95]),
-        *scored("point", [0.5, 0.52, 0.54, 0.56, 0.58, 0.6]),
-        *scored("ellipse", [0.7, 0.71, 0.72, 0.73, 0.74, 0.75]),
-    ]
-    tests = {(test["first"], test["second"]): test for test in list_tests("slice", "clean", rows)}
-    assert tests["box", "point"]["p"] == tests["box", "point"]["p_holm"] == pytest.approx(2 / 64)
-    assert tests["box", "ellipse"]["family"] == "no network"
-    assert tests["box", "ellipse"]["p_holm"] == pytest.approx(4 / 64)
-    assert set(tests) == {("box", "point"), ("box", "ellipse"), ("point", "ellipse")}
-
-
-def test_undefined_scores_of_a_draw_are_left_out_of_its_mean():
-    rows = [*scored("box (noised 1)", [0.4]), *scored("box (noised 2)", [0.6]), *scored("box (noised 3)", [None])]
-    (row,) = merge_draws(rows)["slice", "noised"]
-    assert (row["prompt"], row["dice"]) == ("box", pytest.approx(0.5))
-
-
-def test_oracles_are_marked_and_undefined_cells_are_dashes(tmp_path):
-    cell = {"mode": "slice", "condition": "clean", "prompt": "mask", "network": True, "oracle": True, "n": 2}
-    values = {"mean": 0.9, "ci95_low": 0.8, "ci95_high": 1.0}
-    cells = [{**cell, **values}, {**cell, "prompt": "box", "oracle": False, **dict.fromkeys(values)}]
-    text = table(cells)
-    assert "0.900 [0.800, 1.000] *" in text
-    assert "* oracle" in text
-    assert text.splitlines()[3].split() == ["box", "-"]
-    plot(tmp_path / "comparison.png", cells)
-    assert (tmp_path / "comparison.png").stat().st_size > 5000

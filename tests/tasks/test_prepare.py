@@ -238,8 +238,8 @@ def test_a_split_of_ones_own_is_checked_and_taken(data):
     ("more", "message"),
     [
         (("--folds", 4), "folds=4 are too many for 3 patients"),
-        (("--folds", 2, "--val", 0.3), "--val is for one split; of several folds each validates its share"),
-        (("--splits", "s.json", "--test", 0.3), "--splits is a split already; leave --folds, --val and --test out"),
+        (("--folds", 2, "--val", 0.3), "val is for one split; of several folds each validates its share"),
+        (("--splits", "s.json", "--test", 0.3), "splits is a split already; leave folds, val and test out"),
         (("--splits", "no.json"), "no.json: cannot be read"),
         (("--group", r"(\d)x"), r"group=(\d)x finds no patient in the case name case_0 (and 2 more)"),
         (("--layout", "xyz"), "layout=xyz is not possible; choose one of auto, dhw"),

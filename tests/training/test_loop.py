@@ -27,8 +27,8 @@ from usframe_plugins.backbones.sam2_family import demo_128
 
 calls = 0
 
-def hungry(*, checkpoint, device, precision):
-    backbone = demo_128(checkpoint=checkpoint, device=device, precision=precision)
+def hungry(*, weights, device, precision):
+    backbone = demo_128(weights=weights, device=device, precision=precision)
     encode = backbone.encode
 
     def once(images):

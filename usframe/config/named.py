@@ -92,9 +92,16 @@ def bound(named: Named, plugins: Plugins) -> Any:
 
 
 def problems_with(found: Iterable[Named], plugins: Plugins) -> list[str]:
-    """One line per plugin that is not there, cannot be had, or does not take its arguments."""
+    """One line per plugin that is not there, cannot be had, or does not take its arguments.
+
+    Of a backbone only the name is looked at: importing one takes long, and it is built before any case is read.
+    """
     problems = []
     for named in found:
+        if named.kind == "backbone":
+            known = plugins.backbones
+            problems += [] if named.name in known else [f"{named.where}: {known.unknown(named.name)}"]
+            continue
         try:
             arguments = arguments_of(named, plugins)
         except PluginError:

@@ -71,26 +71,10 @@ def summarise_fingerprint(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     }
 
 
-def fingerprint_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
-    """The summary as plain text, a line per quantity."""
-    statistics = ("min", "median", "max", "n")
-    lines = [["over cases", *statistics]]
-    lines += [
-        [name.replace(OBJECT, "object ").replace("_", " "), *(_short(values[key]) for key in statistics)]
-        for name, values in summary.items()
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
-
-
 def _objects(rows: Sequence[Row]) -> list[str]:
     """The columns of object volumes, by the number of the object."""
     names = {name for row in rows for name in row if name.startswith(OBJECT)}
     return sorted(names, key=lambda name: int(name.removeprefix(OBJECT)))
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _rounded(value: Any) -> float | None:

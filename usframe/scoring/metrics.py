@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
-from typing import Any, NotRequired, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,11 @@ SLICES = ("all", "prompted", "unprompted")
 PIXELS: Spacing = (1.0, 1.0, 1.0)
 
 
-class Row(TypedDict):
+class _OfSlice(TypedDict, total=False):
+    frame: int
+
+
+class Row(_OfSlice):
     """The scores of one object on one set of slices of a case. ``draw``: 0 for clean prompts, else their number.
 
     ``scores``: metric -> score, and ``predicted_iou``. ``oracle``: whether the prompt held the object's own label
@@ -56,7 +60,6 @@ class Row(TypedDict):
     unit: str
     oracle: bool
     group: str
-    frame: NotRequired[int]
 
 
 @dataclass(frozen=True)

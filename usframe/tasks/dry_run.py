@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -19,26 +19,26 @@ from usframe.reporting.text import counted
 from usframe.tasks import Output
 from usframe.tasks.compare import draws
 from usframe.tasks.experiment import Experiment
-from usframe.tasks.loop import Progress, run_cases
+from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks.predict import choose_cases
 from usframe.tasks.stages import mask_path
 
 
-class Plan(TypedDict):
-    """Everything known about a case before it is segmented; ``error`` and nothing after it where it cannot be."""
+class Plan(TypedDict, total=False):
+    """Everything known about a case before it is segmented; ``error`` instead of a shape where it cannot be."""
 
     case: str
     volume: str
     labels: str | None
-    error: NotRequired[str]
-    shape: NotRequired[list[int]]
-    dtype: NotRequired[str]
-    spacing_mm: NotRequired[list[float] | None]
-    label_values: NotRequired[list[int]]
-    slices_without_object: NotRequired[int | None]
-    prompts: NotRequired[dict[str, int]]
-    masks: NotRequired[list[str]]
-    notes: NotRequired[list[str]]
+    error: str
+    shape: list[int]
+    dtype: str
+    spacing_mm: list[float] | None
+    label_values: list[int]
+    slices_without_object: int | None
+    prompts: dict[str, int]
+    masks: list[str]
+    notes: list[str]
 
 
 def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
@@ -56,6 +56,7 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
 
     cases = choose_cases(config, plugins)
     results = run_cases(plan, cases, output)
+    stop_if_interrupted(results)
     known = {plan["case"]: plan for plan in plans}
     listed = [known.get(case.name) or _failed(case, result) for case, result in zip(cases, results, strict=True)]
     missing = _backbone_problem(config, plugins)

@@ -27,7 +27,7 @@ from usframe.reporting.text import counted
 from usframe.reporting.training import print_gains, write_gains, write_training
 from usframe.tasks import Output
 from usframe.tasks.launch import launch, prepare_output
-from usframe.tasks.loop import Progress, run_cases
+from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
 from usframe.training.embeddings import Embeddings
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, scan_case, spread
@@ -148,6 +148,7 @@ def start(config: Finetune, plugins: Plugins, output: Output) -> tuple[Training,
 
     wanted = [cases[name] for name in (*split.train, *split.val)]
     results = run_cases(scan, wanted, output, main=accelerator.is_main_process)
+    stop_if_interrupted(results)
     if failed := [result for result in results if result.error]:
         if accelerator.is_main_process:
             print_failures(results)

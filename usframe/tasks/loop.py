@@ -60,5 +60,7 @@ def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -
     return result
 
 
-def was_interrupted(results: Sequence[CaseResult]) -> bool:
-    return any(result.stage == INTERRUPTED for result in results)
+def stop_if_interrupted(results: Sequence[CaseResult]) -> None:
+    """Raise `KeyboardInterrupt` where Ctrl-C ended the loop, once what was done is written."""
+    if any(result.stage == INTERRUPTED for result in results):
+        raise KeyboardInterrupt

@@ -35,7 +35,7 @@ from usframe.reporting.run import describe_work, print_results, title_of, write_
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment
 from usframe.tasks.launch import launch, prepare_output
-from usframe.tasks.loop import run_cases, was_interrupted
+from usframe.tasks.loop import run_cases, stop_if_interrupted
 from usframe.tasks.stages import run_stages
 from usframe.types import Backbone
 
@@ -104,8 +104,7 @@ def run(
         elif not output.quiet:
             report.show(answer, seconds)
     accelerator.end_training()
-    if was_interrupted(results):
-        raise KeyboardInterrupt
+    stop_if_interrupted(results)
     return int(any(result.error for result in everyone))
 
 

@@ -29,9 +29,9 @@ from usframe.plugins import Plugins
 from usframe.reporting.fingerprint import fingerprint_table
 from usframe.reporting.record import describe_host
 from usframe.reporting.results import CaseResult, count_totals, list_failures, print_failures
-from usframe.reporting.text import counted
+from usframe.reporting.text import counted, written
 from usframe.tasks import Output
-from usframe.tasks.loop import Progress, run_cases
+from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 
 RECORD = "prepare.json"
 SPLITS = "splits.json"
@@ -55,6 +55,7 @@ def prepare(config: Prepare, plugins: Plugins, output: Output) -> int:
     _open_folder(config, patients)
     cache = Cache(out / CACHE) if config.cache else None
     results = run_cases(partial(prepare_case, config, plugins, cache), cases, output)
+    stop_if_interrupted(results)
     print_failures(results)
     record = _describe(config, patients, splits, results)
     record |= describe_host(config, time.perf_counter() - started)
@@ -216,5 +217,4 @@ def _show(out: Path, record: Mapping[str, Any]) -> None:
         print(f"note: {note}")
     total, failed = record["cases"]["total"], record["cases"]["failed"]
     print(f"{total - failed} of {counted(total, 'case')} in {record['seconds']:.0f} s")
-    parts = [name for name in (SPLITS, FINGERPRINT, RECORD, CACHE) if (out / name).exists()]
-    print(f"Wrote {out}/: {', '.join(parts)}")
+    print(written(out, (SPLITS, FINGERPRINT, RECORD, CACHE)))

@@ -1,4 +1,4 @@
-"""What the trainings have in common: network, strategies, augmentations, samples, the objective and the validation."""
+"""What the trainings have in common: network, strategies, samples, objective and validation."""
 
 from __future__ import annotations
 

@@ -19,16 +19,14 @@ from usframe.geometry import normalise_intensity
 from usframe.plugins import Plugins
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.record import RunRecord, describe_host
-from usframe.reporting.results import CaseResult, count_totals, print_failures
+from usframe.reporting.results import GIVEN, CaseResult, count_totals, print_failures
 from usframe.reporting.run import print_results, write_results
 from usframe.reporting.text import counted
 from usframe.scoring.metrics import RowKey, Scoring, score_case, score_slices
 from usframe.tasks import Output
 from usframe.tasks.launch import prepare_folder
-from usframe.tasks.loop import Progress, run_cases
+from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 from usframe.types import Segmentation, Volume
-
-MODE = "given"
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,12 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     }
     pictures = [config.name] if config.volumes else []
     title = f"{config.name} of {config.masks}"
-    answer = write_results(config.folder, results, run, title=title, mode=MODE, overlays=pictures)
+    answer = write_results(config.folder, results, run, title=title, mode=GIVEN, overlays=pictures)
     if output.json:
         print(json.dumps(answer, indent=2))
     elif not output.quiet:
         print_results(answer, seconds)
+    stop_if_interrupted(results)
     return int(any(result.error for result in results))
 
 
@@ -110,7 +109,7 @@ def score_masks(
     empty = int((~labels.data.any((1, 2))).sum())
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
     with result.timed("score"):
-        key = RowKey(case.name, case.group, MODE, config.name)
+        key = RowKey(case.name, case.group, GIVEN, config.name)
         given = (key, labels.data, answer, volume.spacing_mm, scoring)
         result.rows += score_case(*given, prompted={}, oracle={})
         if config.metrics.per_slice:
