@@ -21,7 +21,10 @@ LOSSY = (".jpg", ".jpeg")
 
 
 class ImageReader:
-    """A picture is (H, W), a .tif of several pages (D, H, W); neither says how large a pixel is."""
+    """Pictures: PNG, JPEG, TIFF and BMP, through OpenCV.
+
+    A picture is (H, W), a .tif of several pages (D, H, W); neither says how large a pixel is.
+    """
 
     def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
         order = axis_order(layout, NATURAL)

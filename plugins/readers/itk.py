@@ -34,7 +34,9 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class SimpleITKReader:
-    """Stored axes (x, y, z) are columns, rows and slices, as in NIfTI.
+    """NRRD, MetaImage and Analyze, and 3D Slicer segmentations, through SimpleITK.
+
+    Stored axes (x, y, z) are columns, rows and slices, as in NIfTI.
 
     A .seg.nrrd is a 3D Slicer segmentation: its segments become one label map, on the grid of ``onto``.
     """

@@ -48,7 +48,10 @@ DAMAGED = (
 
 
 class NiftiReader:
-    """Stored axes (i, j, k) are columns, rows and slices. (i, j, 1, t) is a clip, (i, j, k, 1) a volume."""
+    """NIfTI-1 and NIfTI-2, through nibabel.
+
+    Stored axes (i, j, k) are columns, rows and slices. (i, j, 1, t) is a clip, (i, j, k, 1) a volume.
+    """
 
     def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
         order = axis_order(layout, NATURAL)

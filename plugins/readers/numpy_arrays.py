@@ -45,7 +45,9 @@ DAMAGED = (
 
 
 class NumpyReader:
-    """Arrays are (D, H, W), or (H, W) for a picture.
+    """NumPy arrays, and the .npz files of MedSAM2.
+
+    Arrays are (D, H, W), or (H, W) for a picture.
 
     An .npz with several arrays must name them as MedSAM2 does: ``imgs`` is the volume; ``gts``, or ``segs``
     in a file of predictions, are its labels; ``spacing`` is (x, y, z) in mm. A mask is written as ``segs``.

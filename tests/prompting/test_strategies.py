@@ -117,7 +117,7 @@ def test_noisy_prompts_stay_within_the_image_and_never_vanish(labels, strategy, 
 def test_noise_does_not_depend_on_which_other_slices_are_prompted(labels, strategy, noise, seed):
     options = {"noise": noise, "seed": seed, "components": "all"}
     together = make_prompts(labels, strategy, **options)
-    frames = [dict.fromkeys(range(1, 256), [frame]) for frame in range(len(labels))]
+    frames = [{one: [frame] for one in range(1, 256)} for frame in range(len(labels))]
     alone = [p for chosen in frames for p in make_prompts(labels, strategy, frames=chosen, **options)]
     assert len(together) == len(alone)
     assert all(map(same, together, alone))

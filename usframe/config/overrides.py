@@ -43,7 +43,7 @@ def override(key: str, value: str | Sequence[str]) -> str:
 def written(value: Any) -> str:
     """Any value of a request, as it is written after ``KEY=``: text, numbers, lists and mappings of them."""
     if isinstance(value, Mapping):
-        return f"{{{','.join(f'{_quoted(str(key))}:{written(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{key}:{written(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(written, value))}]"
     if isinstance(value, bool) or value is None:

@@ -80,11 +80,11 @@ def _set_named(config: DictConfig, leaf: Field[Any], section: str, rest: str, va
     kind, number = plain_type(leaf.type), leaf.metadata["number"]
     node = OmegaConf.select(config, section)
     name, _, argument = rest.rpartition(".")
-    if argument and name in node and kind == dict[str, Any]:
-        there = node[name]
+    if name and rest not in node and kind == dict[str, Any]:
+        there = node.get(name, {})
         own = dict(there) if isinstance(there, Mapping) else {number or "": there}
         node[name] = {key: item for key, item in own.items() if key} | {argument: value}
-        return []
+        return _wrong_number(leaf, f"{section}.{name}", node[name])
     if wrong := _wrong_number(leaf, f"{section}.{rest}", value):
         return wrong
     if kind == dict[str, float]:
