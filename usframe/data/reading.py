@@ -138,9 +138,7 @@ def _unusable(volume: object) -> str:
     if not isinstance(volume, Volume):
         return f"a {type(volume).__name__} instead of a Volume"
     if not isinstance(volume.data, np.ndarray) or volume.data.dtype.kind not in "biuf" or not volume.data.size:
-        return (
-            f"data that are no real numbers, or none: {getattr(volume.data, 'dtype', type(volume.data).__name__)}"
-        )
+        return f"a Volume of {getattr(volume.data, 'dtype', type(volume.data))}, not of real numbers, or of none"
     spacing = volume.spacing_mm
     if spacing is not None and not (len(spacing) == 3 and all(np.isfinite(mm) and mm > 0 for mm in spacing)):
         return f"the spacing {spacing}, not three lengths above 0 or None"
