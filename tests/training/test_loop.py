@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from usframe.cli import main
 
 TINY = [
+    "train.optimizer=adamw",
     "simulate.shape=[1, 64, 64]",
     "simulate.scene=mass",
     "train.steps=4",
@@ -98,7 +99,12 @@ def test_out_of_memory_says_what_takes_less_and_keeps_the_state(tmp_path: Path) 
     assert steps(tmp_path / "out") == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+MUON = pytest.param(
+    "muon", marks=pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="Muon came with torch 2.9")
+)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", MUON])
 def test_both_optimizers_change_every_part_of_the_network(tmp_path: Path, optimizer: str) -> None:
     done = pretrain(tmp_path / "out", f"train.optimizer={optimizer}", "train.steps=2", "train.validate_every=2")
     assert done.exit_code == 0, done.output
@@ -112,3 +118,13 @@ def test_both_optimizers_change_every_part_of_the_network(tmp_path: Path, optimi
         "sam_mask_decoder.transformer.layers.0.mlp.layers.0.weight",
         "sam_mask_decoder.mask_tokens.weight",
     } <= moved
+
+
+def test_an_optimizer_that_torch_does_not_have_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    refused = pretrain(tmp_path / "out", "train.optimizer=muon")
+    assert refused.exit_code == 2
+    assert "train.optimizer=muon needs torch 2.9 or later, this is" in refused.stderr
+    assert not (tmp_path / "out").exists()
