@@ -31,7 +31,7 @@ class Named:
     @property
     def label(self) -> str:
         """The name in tables and folders: ``point``, or ``point(count=3)``."""
-        told = ",".join(f"{key}={value}" for key, value in self.arguments.items())
+        told = ",".join(f"{key}={value}" for key, value in self.arguments.items()).replace("/", "-")
         return f"{self.name}({told})" if told else self.name
 
 

@@ -74,7 +74,7 @@ class Experiment:
         """A case, and where its objects may be. Raises `CaseError` for what a later stage could not use."""
         reading = read_case(case, self.config, self.plugins)
         volume = reading.volume
-        try:
+        try:  # a step that cannot be done here, such as one that needs the spacing
             clean_mask(np.zeros(volume.data.shape, np.uint8), self.steps, volume.spacing_mm)
         except CaseError as error:
             raise CaseError(f"{case.volume}: {error}") from error
