@@ -1,8 +1,13 @@
 """What can go wrong, and whose fault it is.
 
 An expected failure is a `UsframeError`: the command line prints its message, one line per problem, without a
-traceback. Anything else is a bug in usframe and keeps its traceback.
+traceback. Anything else is a bug in usframe and keeps its traceback. Names of files pass through `escape` before
+they are printed, and through `safe_cell` before they become cells of a table.
 """
+
+import re
+
+_NOT_PRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UsframeError(Exception):
@@ -50,3 +55,28 @@ class WriteError(CaseError):
 
 class TrainingError(UsframeError):
     """Training cannot go on; what was trained so far is kept (exit status 1)."""
+
+
+def escape(text: str) -> str:
+    """``text`` as one line that every terminal takes: line ends, escape codes, marks that turn the direction of
+    writing and bytes that are no UTF-8 are spelt out, as ``\\n``, ``\\x1b``, ``\\u202e`` and ``\\udcff``.
+    """
+    return _NOT_PRINTED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def safe_cell(value: object) -> object:
+    """``value`` as a cell of a CSV file: a text passes through `escape`, and gets an apostrophe in front where a
+    spreadsheet would take it for a formula (it begins with = + - @ and is no number).
+    """
+    if not isinstance(value, str):
+        return value
+    text = escape(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

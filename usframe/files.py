@@ -1,16 +1,22 @@
-"""Files that appear under their name only when they are complete."""
+"""Files that appear under their name only when they are complete and on disk, and the list of those a run wrote."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from usframe.errors import WriteError
+from usframe.errors import WriteError, safe_cell
+
+HIDDEN = ".usframe"  # what a run keeps for itself in its folder; ".usframe-..." is an unfinished file
 
 
 @contextmanager
@@ -19,26 +25,57 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises `WriteError`; what was there stays then.
     """
-    part = path.with_name(f".usframe-{path.name}")
+    part = path.with_name(f".usframe-{zlib.crc32(os.fsencode(path.name)):08x}")
     try:
         try:
+            if Manifest.current:
+                Manifest.current.check_there(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
                 yield file
-            part.replace(path)
+            publish(part, path)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def publish(part: Path, path: Path) -> None:
+    """Give a complete file or folder its name; from then on it outlasts a loss of power.
+
+    A file that the run with this OUT did not write is not replaced: `WriteError`. Raises `OSError`.
+    """
+    for place in (part, *part.rglob("*")) if part.is_dir() else (part,):
+        sync(place)
+    if Manifest.current:
+        Manifest.current.add(part, path)
+    part.replace(path)
+    sync(path.parent)
+
+
+def is_finished(file: Path) -> bool:
+    """Whether a file has its name, other than those that a run was writing when it was killed."""
+    return not any(part.startswith(".usframe-") for part in file.parts)
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder written to the disk itself; a system that cannot do so for folders is not asked."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a whole file (text as UTF-8), making its folder; where that fails, what was there stays.
 
-    Raises `WriteError`.
+    What is no Unicode, as in the name of a file, is written as ``\\udcff``. Raises `WriteError`.
     """
     with whole_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -51,5 +88,124 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: safe_cell(value) for key, value in row.items()} for row in rows)
     write_file(path, text.getvalue())
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, or of the names and contents of a folder."""
+    found = sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            found.update(os.fsencode(file.relative_to(path)) if file != path else b"")
+            with file.open("rb") as content:
+                while block := content.read(2**20):
+                    found.update(block)
+    return found.hexdigest()
+
+
+class Manifest:
+    """The files that runs wrote into ``out``, a line of JSON for each in OUT/.usframe/manifest.jsonl.
+
+    A line is on disk before its file has its name, so a file with the name and hash of a line is the run's, also
+    where that died; one that was changed since is the user's. Folders that are all the run's have a line, too.
+    ``current``: that of the run which this process is in. ``fresh``: what was written since it was last emptied.
+    """
+
+    current: Manifest | None = None
+
+    def __init__(self, out: Path) -> None:
+        self.out = out.absolute()
+        self.path = self.out / HIDDEN / "manifest.jsonl"
+        self.files: dict[str, set[str]] = {}
+        self.folders: set[str] = set()
+        self.fresh: dict[str, str] = {}
+        for line in self.path.read_bytes().splitlines() if self.path.exists() else ():
+            try:
+                entry = json.loads(line)
+            except ValueError:  # the last line of a run that was killed
+                continue
+            if "folder" in entry:
+                self.folders.add(entry["folder"])
+            else:
+                self.files.setdefault(entry["path"], set()).add(entry["sha256"])
+
+    def start(self, folders: Iterable[str] = ()) -> None:
+        """Have all that this process writes into OUT noted, and claim ``folders``. Raises `OSError`."""
+        self.path.touch()
+        for folder in folders:
+            self.claim(folder)
+        Manifest.current = self
+
+    def place_of(self, path: Path) -> str | None:
+        """``path`` from OUT on, with slashes; None outside OUT and among what a run keeps for itself."""
+        place = path.absolute()
+        if not place.is_relative_to(self.out) or place.is_relative_to(self.out / HIDDEN):
+            return None
+        return place.relative_to(self.out).as_posix()
+
+    def check_there(self, path: Path) -> None:
+        """Raises `WriteError` for a ``path`` in OUT where OUT was removed in the middle of a run."""
+        if path.absolute().is_relative_to(self.out) and not self.path.exists():
+            raise WriteError(f"{self.out}: was removed while the run was writing to it")
+
+    def add(self, part: Path, path: Path) -> None:
+        """Note that ``part`` is about to become ``path``. Raises `WriteError` where another's file is there."""
+        place = self.place_of(path)
+        if place is None or self._in_folder(place):
+            return
+        if os.path.lexists(path) and not self.owns(path):
+            raise WriteError(f"{path}: is there, but not as a run of usframe wrote it; move it away")
+        found = digest(part)
+        self.fresh[place] = found
+        if found not in self.files.get(place, ()):
+            self.files.setdefault(place, set()).add(found)
+            self._append({"path": place, "sha256": found})
+
+    def claim(self, folder: str) -> None:
+        """Note that all of OUT/``folder``, which is not there yet, will be the run's."""
+        if folder not in self.folders:
+            self.folders.add(folder)
+            self._append({"folder": folder})
+
+    def owns(self, path: Path) -> bool:
+        """Whether a run wrote the file at ``path``, just as it is; or claimed that folder, or began to fill it."""
+        place = self.place_of(path)
+        if place is None or self._in_folder(place):
+            return place is not None
+        if path.is_dir():
+            wrote = any(name.startswith(f"{place}/") for name in self.files)
+            return wrote or not any(is_finished(file) for file in path.rglob("*") if file.is_file())
+        return place in self.files and path.is_file() and digest(path) in self.files[place]
+
+    def has(self, place: str, found: str) -> bool:
+        """Whether OUT/``place`` is there with this hash."""
+        path = self.out / place
+        return path.is_file() and digest(path) == found
+
+    def remove(self) -> None:
+        """Remove what runs wrote, and folders that are empty then; all else stays. Raises `OSError`."""
+        for place in self.folders:
+            if (self.out / place).exists():
+                shutil.rmtree(self.out / place)
+        for place in self.files:
+            path = self.out / place
+            if not path.is_symlink() and path.is_file() and self.owns(path):
+                path.unlink()
+            for folder in path.parents:
+                if folder == self.out or not folder.is_dir() or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+        self.path.unlink(missing_ok=True)
+        self.files, self.folders, self.fresh = {}, set(), {}
+
+    def _in_folder(self, place: str) -> bool:
+        return any(place == folder or place.startswith(f"{folder}/") for folder in self.folders)
+
+    def _append(self, entry: Mapping[str, str]) -> None:
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(handle, b"\n" + json.dumps(entry).encode())  # the line before may be one that was cut off
+            os.fsync(handle)
+        finally:
+            os.close(handle)

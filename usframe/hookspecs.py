@@ -52,7 +52,8 @@ def usframe_register_metrics(register: Register) -> None:
 
     A column of every table. ``spacing_mm``: (3,) along D, H, W, 1 where unknown. None is an undefined score. Where
     a target takes them it also gets ``surfaces`` (`usframe.types.Surfaces`) and ``tolerance_mm`` (of the object, in
-    ``metrics``). Of a set of slices, ``reference`` and ``mask`` are these slices."""
+    ``metrics``). Of a set of slices, ``reference`` and ``mask`` are these. A metric that takes ``surfaces`` is
+    asked slice by slice (1, H, W) for clips and for a part of the slices, and its values are averaged."""
 
 
 @hookspec

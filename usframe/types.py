@@ -6,8 +6,8 @@ as the image is looked at; points are ``(x, y)`` = (column, row) with pixel cent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 Spacing: TypeAlias = tuple[float, float, float]
+Role: TypeAlias = Literal["volume", "labels", "mask"]
 
 
 @runtime_checkable
@@ -44,13 +45,19 @@ class Volume:
     ``data``: (D, H, W), slice axis first, any real dtype.
     ``spacing_mm``: (3,) distance between neighbours along D, H, W in mm; None where the file does not say.
     ``grid``: where the voxels lie, as its reader keeps it; None for arrays made in memory.
-    ``notes``: what the reader assumed or repaired, one sentence each, shown to the user.
+    ``notes``: what the reader assumed or repaired, one sentence each, shown to the user. ``time``: the header says
+    that D counts frames, so its spacing is none. ``flat``: the file has two axes, so D has no thickness.
+    ``cropped``: the file holds only the part of its grid that shows an object. ``names``: of objects, by value.
     """
 
     data: NDArray[Any]
     spacing_mm: Spacing | None = None
     grid: Grid | None = None
     notes: tuple[str, ...] = ()
+    time: bool = False
+    flat: bool = False
+    cropped: bool = False
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3:
@@ -187,11 +194,17 @@ class Reader(Protocol):
 
     ``layout`` names the axes of the stored array in the order the file has them, as a permutation of ``d``
     (slices), ``h`` (rows) and ``w`` (columns); ``auto`` is the format's own meaning.
+
+    Optional, for formats whose headers name other files: ``files(path) -> list[Path]``, all that `read` opens.
     """
 
-    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+    def read(
+        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+    ) -> Volume:
         """Read ``path``. ``onto``: the volume that labels belong to, for formats that store them cropped.
 
+        ``role``: what a file that holds several things is asked for, a ``mask`` being somebody's answer; None is
+        ``labels`` with ``onto`` and ``volume`` without. A reader without this argument is not told.
         Raises `ReadError` in one line for a file that is damaged or has no three axes.
         """
 

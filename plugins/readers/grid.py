@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe import ReadError, RequestError
-from usframe.types import Grid, Spacing
+from usframe import ReadError, RequestError, Volume
+from usframe.types import Grid, Role, Spacing
 
 Affine = NDArray[np.float64]
 TIME = "the third axis is time: a spacing of 1 stands for one frame, not for a millimetre"
+SHEARED = "the header's axes are not at right angles: distances are measured along each axis with its own spacing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,20 @@ def spacing_of(affine: Affine) -> Spacing | None:
     d, h, w = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
     usable = all(np.isfinite(size) and size > 0 for size in (d, h, w))
     return (d, h, w) if usable else None
+
+
+def is_sheared(affine: Affine) -> bool:
+    """Whether some axes of an affine (4, 4) are not at right angles, beyond what rounding leaves."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.isfinite(sizes).all() and sizes.all()):
+        return False
+    axes = affine[:3, :3] / sizes
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3)
+
+
+def role_of(role: Role | None, onto: Volume | None) -> Role:
+    """What is wanted of a file, where the caller says nothing else than the volume that it belongs to."""
+    return role or ("volume" if onto is None else "labels")
 
 
 def plain_affine(grid: Grid) -> Affine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume, WriteError
-from usframe.types import Grid
+from usframe.types import Grid, Role
 
-from .grid import FileGrid, axis_order, check_file, in_dhw, one_line, own_grid, three_axes, to_dhw
+from .grid import FileGrid, axis_order, check_file, in_dhw, one_line, own_grid, role_of, three_axes, to_dhw
 
 NATURAL = "dhw"
 PAGED = (".tif", ".tiff")
+IMAGEJ = re.compile(rb"ImageJ=[^\x00]{0,200}?images=(\d{1,9})")
 LOSSY = (".jpg", ".jpeg")
 
 
@@ -26,12 +28,15 @@ class ImageReader:
     A picture is (H, W), a .tif of several pages (D, H, W); neither says how large a pixel is.
     """
 
-    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+    def read(
+        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+    ) -> Volume:
         order = axis_order(layout, NATURAL)
-        pages, notes = _decode(path, labels=onto is not None)
+        labels = role_of(role, onto) != "volume"
+        pages, notes = _decode(path, labels=labels)
         stored = np.stack(pages) if len(pages) > 1 else pages[0]
         data = to_dhw(stored, three_axes(stored.shape, tuple(range(stored.ndim)), order), order, path)
-        if onto is not None and path.suffix.lower() in LOSSY and len(np.unique(data)) > 2:
+        if labels and path.suffix.lower() in LOSSY and len(np.unique(data)) > 2:
             raise ReadError(f"{path}: JPEG changes label values; save the labels as PNG")
         return Volume(data, None, FileGrid("image", order, stored.shape), notes)
 
@@ -72,6 +77,10 @@ def _decode(path: Path, *, labels: bool) -> tuple[list[NDArray[Any]], tuple[str,
     is_tiff = buffer[:2].tobytes() in (b"II", b"MM")
     if is_tiff and len(pages) != _named_pages(buffer.tobytes()):
         raise ReadError(f"{path}: only {len(pages)} of its pages can be decoded, the file is damaged")
+    if is_tiff and (stack := IMAGEJ.search(buffer.tobytes())) and int(stack[1]) > len(pages):
+        raise ReadError(
+            f"{path}: an ImageJ stack of {int(stack[1])} slices without pages; save it as pages, or .nrrd"
+        )
     if len({page.shape for page in pages}) > 1:
         raise ReadError(f"{path}: its {len(pages)} pages differ in size or colour")
     if all(_is_grey(page) for page in pages):

@@ -9,9 +9,10 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume, WriteError
-from usframe.types import Grid, Spacing
+from usframe.types import Grid, Role, Spacing
 
 from .grid import (
+    SHEARED,
     TIME,
     Affine,
     FileGrid,
@@ -19,6 +20,7 @@ from .grid import (
     axis_order,
     check_file,
     in_dhw,
+    is_sheared,
     kept_axes,
     one_line,
     own_grid,
@@ -27,7 +29,9 @@ from .grid import (
     three_axes,
     to_dhw,
 )
+from .headers import Header, read_header
 from .slicer import merge_segments, resample
+from .streams import check_voxels
 
 NATURAL = "whd"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -41,14 +45,18 @@ class SimpleITKReader:
     A .seg.nrrd is a 3D Slicer segmentation: its segments become one label map, on the grid of ``onto``.
     """
 
-    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+    def read(
+        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+    ) -> Volume:
         order = axis_order(layout, NATURAL)
-        image = _open(path)
+        image, header = _open(path)
         notes: tuple[str, ...] = ()
-        if path.name.lower().endswith(".seg.nrrd"):
-            image, notes = merge_segments(image, path)
+        names: dict[int, str] = {}
+        cropped = path.name.lower().endswith(".seg.nrrd")
+        if cropped:
+            image, notes, names = merge_segments(image, path)
             if onto is not None:
-                return resample(image, onto, path, notes)
+                return resample(image, onto, path, notes, names)
         if (values := image.GetNumberOfComponentsPerPixel()) > 1:
             raise ReadError(
                 f"{path}: has {values} values per voxel (colour or a sequence); save one grey volume per file"
@@ -57,9 +65,24 @@ class SimpleITKReader:
         kept = kept_axes(shape, path)
         stored = sitk.GetArrayFromImage(image).T
         data = to_dhw(stored, three_axes(shape, kept, order), order, path)
-        affine, spacing, time = _geometry(image, kept, order)
-        native = (image.GetOrigin(), image.GetSpacing(), image.GetDirection())
-        return Volume(data, spacing, FileGrid("itk", order, shape, affine, spacing, native), notes + time)
+        time = kept == (0, 1, 3) or (header is not None and header.kinds[2:] == ("time",))
+        affine, spacing, told = _geometry(image, header, kept, order, time)
+        unit = (header.unit if header else None) or 1.0
+        scaled = ([x * unit for x in image.GetOrigin()], [x * unit for x in image.GetSpacing()])
+        grid = FileGrid("itk", order, shape, affine, spacing, (*scaled, image.GetDirection()))
+        frames = time and order[2] == "d"
+        flat = len(kept) == 2
+        return Volume(data, spacing, grid, notes + told, time=frames, flat=flat, cropped=cropped, names=names)
+
+    def files(self, path: Path) -> list[Path]:
+        """The data files that a header names."""
+        if path.suffix.lower() == ".hdr":
+            return [path.with_suffix(".img")]
+        try:
+            header = read_header(path)
+        except (ReadError, OSError):
+            return []
+        return [] if header is None else list(header.data)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
@@ -81,17 +104,23 @@ class SimpleITKReader:
             raise WriteError(f"{path}: cannot be written ({one_line(error)})") from error
 
 
-def _open(path: Path) -> sitk.Image:
+def _open(path: Path) -> tuple[sitk.Image, Header | None]:
+    """The image, and its header where it is NRRD or MetaImage, whose voxels are checked before they are read."""
     check_file(path)
+    header = read_header(path)
+    if header is not None:
+        share = header.needed if len(header.data) == 1 else 0
+        for file in header.data:
+            check_voxels(file, header.start, header.encoding, share)
+    elif path.suffix.lower() == ".hdr" and path.with_suffix(".img").exists():
+        image = _header(path)
+        voxel = np.dtype(sitk.GetArrayFromImage(sitk.Image([1, 1], image.GetPixelID())).dtype).itemsize
+        needed = int(np.prod(image.GetSize(), dtype=float)) * image.GetNumberOfComponents() * voxel
+        check_voxels(path.with_suffix(".img"), 0, "raw", needed)
     try:
-        image = sitk.ReadImage(str(path))
+        return sitk.ReadImage(str(path)), header
     except RuntimeError as error:
         raise _damaged(path, error) from error
-    voxels = path.with_suffix(".img")
-    needed = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent() * image.GetNumberOfComponentsPerPixel()
-    if path.suffix.lower() == ".hdr" and voxels.exists() and voxels.stat().st_size < needed:
-        raise ReadError(f"{voxels}: is shorter than its header says, the file is damaged")
-    return image
 
 
 def _damaged(path: Path, error: RuntimeError) -> ReadError:
@@ -113,20 +142,26 @@ def _header(path: Path) -> sitk.ImageFileReader:
 
 
 def _geometry(
-    image: sitk.Image, kept: tuple[int, ...], order: str
+    image: sitk.Image, header: Header | None, kept: tuple[int, ...], order: str, time: bool
 ) -> tuple[Affine | None, Spacing | None, tuple[str, ...]]:
-    """Affine (d, h, w, 1) -> mm RAS, voxel size, and a note where the third axis is time."""
+    """Affine (d, h, w, 1) -> mm RAS and voxel size, None where the header does not say, and notes."""
     size = image.GetDimension()
-    if kept == (0, 1, 3):
-        i, j = image.GetSpacing()[:2]
+    if header is not None and header.unit is None:
+        return None, None, ("the header gives lengths in a unit that is not known, so the voxel size is unknown",)
+    unit = 1.0 if header is None or header.unit is None else header.unit
+    spaced = [True] * size if header is None or len(header.spaced) != size else header.spaced
+    if not all(spaced[axis] for axis in (kept[:2] if time else kept)):
+        return None, None, ("the header gives no usable voxel size",) + (TIME,) * time
+    if time:
+        i, j = (unit * mm for mm in image.GetSpacing()[:2])
         return None, in_dhw((i, j, 1.0), order), (TIME,)
     affine = np.eye(4)
     used = min(size, 3)
     direction = np.array(image.GetDirection()).reshape(size, size)[:used, :used]
-    affine[:used, :used] = direction * image.GetSpacing()[:used]
-    affine[:used, 3] = image.GetOrigin()[:used]
+    affine[:used, :used] = direction * image.GetSpacing()[:used] * unit
+    affine[:used, 3] = np.array(image.GetOrigin()[:used]) * unit
     affine = affine_dhw(LPS_TO_RAS @ affine, kept, order)
-    return affine, spacing_of(affine), ()
+    return affine, spacing_of(affine), (SHEARED,) * is_sheared(affine)
 
 
 def _plain(grid: Grid) -> tuple[list[float], list[float], list[float]]:

@@ -13,9 +13,10 @@ from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
-from usframe.types import Grid, Spacing
+from usframe.types import Grid, Role, Spacing
 
 from .grid import (
+    SHEARED,
     TIME,
     Affine,
     FileGrid,
@@ -23,6 +24,7 @@ from .grid import (
     axis_order,
     check_file,
     in_dhw,
+    is_sheared,
     kept_axes,
     one_line,
     own_grid,
@@ -31,6 +33,7 @@ from .grid import (
     three_axes,
     to_dhw,
 )
+from .streams import check_gzip, check_promise
 
 NATURAL = "whd"
 MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIFTI_UNITS_METER, _MM, _MICRON; 0 is unknown
@@ -53,12 +56,15 @@ class NiftiReader:
     Stored axes (i, j, k) are columns, rows and slices. (i, j, 1, t) is a clip, (i, j, k, 1) a volume.
     """
 
-    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+    def read(
+        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+    ) -> Volume:
         order = axis_order(layout, NATURAL)
         image = _open(path)
         kept = kept_axes(image.shape, path)
         if image.get_data_dtype().fields is not None:
             raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
+        _check_voxels(image, path)
         try:
             stored = np.asanyarray(image.dataobj)
         except DAMAGED as error:
@@ -75,7 +81,8 @@ class NiftiReader:
             )
         affine, spacing = _geometry(image, kept, order, notes)
         grid = FileGrid("nifti", order, image.shape, affine, spacing, (type(image), image.header.copy()))
-        return Volume(data, spacing, grid, tuple(notes))
+        frames = kept == (0, 1, 3) and order[2] == "d"
+        return Volume(data, spacing, grid, tuple(notes), time=frames, flat=len(kept) == 2)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
@@ -109,6 +116,17 @@ def _open(path: Path) -> Any:
     return image
 
 
+def _check_voxels(image: Any, path: Path) -> None:
+    """Raise `ReadError` for a file that cannot hold what its header says, and for a damaged .gz."""
+    count = np.prod([float(length) for length in image.shape])
+    needed = int(count * image.get_data_dtype().itemsize)
+    gzipped = path.suffix.lower() == ".gz"
+    start = int(image.dataobj.offset)
+    check_promise(path, needed + start, path.stat().st_size, gzipped=gzipped)
+    if gzipped:
+        check_gzip(path, needed + start)
+
+
 def _geometry(
     image: Any, kept: tuple[int, ...], order: str, notes: list[str]
 ) -> tuple[Affine | None, Spacing | None]:
@@ -119,8 +137,16 @@ def _geometry(
         notes.append(TIME)
         i, j = np.linalg.norm(affine[:3, :2], axis=0)
         return None, in_dhw((float(i), float(j), 1.0), order)
+    placed = bool(image.header["sform_code"] or image.header["qform_code"])
     affine = affine_dhw(affine, kept, order)
     spacing = spacing_of(affine)
     if spacing is None:
         notes.append("the header gives no usable voxel size")
-    return affine, spacing
+        return affine, spacing
+    notes += [SHEARED] * is_sheared(affine)
+    pixdim = [abs(float(size)) * unit for size in image.header["pixdim"][1:4]]
+    sizes = np.linalg.norm(image.affine[:3, :3], axis=0) * unit
+    if apart := [at for at in kept if at < 3 and abs(pixdim[at] - sizes[at]) > 0.001 * sizes[at]]:
+        told = ", ".join(f"{pixdim[at]:.4g} and {sizes[at]:.4g} mm along stored axis {at + 1}" for at in apart)
+        notes.append(f"the header's pixdim and affine give different voxel sizes ({told}): the affine was used")
+    return affine if placed else None, spacing

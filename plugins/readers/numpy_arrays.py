@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
-from usframe.types import Grid
+from usframe.types import Grid, Role
 
 from .grid import (
     FileGrid,
@@ -22,6 +22,7 @@ from .grid import (
     one_line,
     own_grid,
     plain_affine,
+    role_of,
     three_axes,
     to_dhw,
 )
@@ -29,6 +30,7 @@ from .grid import (
 NATURAL = "dhw"
 VOLUME_KEYS = ("imgs",)
 LABEL_KEYS = ("gts", "segs")
+KEYS: dict[Role, tuple[str, ...]] = {"volume": VOLUME_KEYS, "labels": LABEL_KEYS, "mask": LABEL_KEYS[::-1]}
 DAMAGED = (
     OSError,
     EOFError,
@@ -49,18 +51,21 @@ class NumpyReader:
 
     Arrays are (D, H, W), or (H, W) for a picture.
 
-    An .npz with several arrays must name them as MedSAM2 does: ``imgs`` is the volume; ``gts``, or ``segs``
-    in a file of predictions, are its labels; ``spacing`` is (x, y, z) in mm. A mask is written as ``segs``.
+    An .npz with several arrays must name them as MedSAM2 does: ``imgs`` is the volume; ``gts``, or else ``segs``,
+    are its labels, and the other way round where a mask is asked for;
+    ``spacing`` is (x, y, z) in mm. A mask is written as ``segs``.
     """
 
-    def read(self, path: Path, *, layout: str = "auto", onto: Volume | None = None) -> Volume:
+    def read(
+        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+    ) -> Volume:
         order = axis_order(layout, NATURAL)
-        stored, spacing = _load(path, LABEL_KEYS if onto is not None else VOLUME_KEYS)
+        stored, spacing = _load(path, KEYS[role_of(role, onto)])
         kept, notes = _kept(stored.shape, path)
         data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
         spacing_mm = None if spacing is None or len(kept) < 3 else in_dhw(spacing, order)
         grid = FileGrid("numpy", order, stored.shape, spacing_mm=spacing_mm, native=spacing)
-        return Volume(data, spacing_mm, grid, notes)
+        return Volume(data, spacing_mm, grid, notes, flat=len(kept) == 2)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)

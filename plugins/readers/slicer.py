@@ -18,8 +18,8 @@ from usframe import ReadError, Volume
 SEGMENT = re.compile(r"Segment(\d+)_\w+")
 
 
-def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
-    """One uint8 label map of all segments; where two overlap the later one wins, with a note.
+def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str, ...], dict[int, str]]:
+    """One uint8 label map of all segments, notes, and their names; where two overlap the later one wins.
 
     Segments keep their label values where these are all different, and are numbered 1 to n otherwise. A file
     without any segment key is a label map already. Raises `ReadError` where the keys do not fit the voxels.
@@ -28,21 +28,21 @@ def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str
     if image.GetDimension() != 3 or (not segments and image.GetNumberOfComponentsPerPixel() > 1):
         raise ReadError(f"{path}: is not a 3D Slicer segmentation; save it again in 3D Slicer")
     if not segments:
-        return image, ()
+        return image, (), {}
     layers = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() == 1:
         layers = layers[..., np.newaxis]
-    if any(layer >= layers.shape[-1] for layer, _ in segments):
+    if any(layer >= layers.shape[-1] for layer, _, _ in segments):
         raise ReadError(f"{path}: names more layers than it holds ({layers.shape[-1]}); save it again in 3D Slicer")
 
-    values = [value for _, value in segments]
+    values = [value for _, value, _ in segments]
     keep = len(set(values)) == len(values) and all(1 <= value <= 255 for value in values)
     ids = values if keep else list(range(1, len(segments) + 1))
     if len(ids) > 255:
         raise ReadError(f"{path}: has {len(ids)} segments; at most 255 fit in one mask")
     labels = np.zeros(layers.shape[:-1], np.uint8)
     overlap = 0
-    for object_id, (layer, value) in zip(ids, segments, strict=True):
+    for object_id, (layer, value, _) in zip(ids, segments, strict=True):
         inside = layers[..., layer] == value
         overlap += int(np.count_nonzero(labels[inside]))
         labels[inside] = object_id
@@ -53,10 +53,11 @@ def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str
         notes.append(f"segments overlap in {overlap} voxels, which went to the later segment")
     merged = sitk.GetImageFromArray(labels)
     merged.CopyInformation(image)
-    return merged, tuple(notes)
+    names = {number: name for number, (_, _, name) in zip(ids, segments, strict=True) if name}
+    return merged, tuple(notes), names
 
 
-def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...]) -> Volume:
+def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...], names: dict[int, str]) -> Volume:
     """The label map on the voxels of ``onto``, by nearest neighbour; empty outside what was stored.
 
     Raises `ReadError` where the volume has no position in space, or where no label falls inside it.
@@ -64,7 +65,7 @@ def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...
     affine = None if onto.grid is None else onto.grid.affine
     if affine is None:
         if labels.GetSize()[::-1] == onto.data.shape:
-            return Volume(sitk.GetArrayFromImage(labels), onto.spacing_mm, onto.grid, notes)
+            return Volume(sitk.GetArrayFromImage(labels), onto.spacing_mm, onto.grid, notes, names=names)
         raise ReadError(
             f"{path}: was cropped by 3D Slicer and its volume has no position in space to put it back; "
             "use the volume that was segmented (.nrrd, .nii.gz)"
@@ -80,11 +81,24 @@ def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...
     data: NDArray[np.uint8] = sitk.GetArrayFromImage(target.Execute(labels))
     if not data.any() and sitk.GetArrayViewFromImage(labels).any():
         raise ReadError(f"{path}: no segment lies inside its volume; does it belong to another recording?")
-    return Volume(data, onto.spacing_mm, onto.grid, notes)
+    if lost := _outside(labels, lps, data.shape):
+        notes = (*notes, f"{lost} voxels of the segments lie outside the volume and were left out")
+    return Volume(data, onto.spacing_mm, onto.grid, notes, names=names)
 
 
-def _segments(image: sitk.Image, path: Path) -> list[tuple[int, int]]:
-    """(layer, label value) of each segment, in the order of the file."""
+def _outside(labels: sitk.Image, target: NDArray[np.float64], shape: tuple[int, ...]) -> int:
+    """How many voxels that are not 0 lie outside ``shape`` (D, H, W) of an affine (4, 4) over (w, h, d, 1)."""
+    own = np.eye(4)
+    own[:3, :3] = np.reshape(labels.GetDirection(), (3, 3)) * labels.GetSpacing()
+    own[:3, 3] = labels.GetOrigin()
+    relation = np.linalg.inv(target) @ own
+    where = np.argwhere(sitk.GetArrayViewFromImage(labels))[:, ::-1]
+    placed = np.rint(where @ relation[:3, :3].T + relation[:3, 3])
+    return int(((placed < 0) | (placed >= shape[::-1])).any(axis=1).sum())
+
+
+def _segments(image: sitk.Image, path: Path) -> list[tuple[int, int, str]]:
+    """(layer, label value, name) of each segment, in the order of the file."""
     keys = image.GetMetaDataKeys()
     numbers = sorted({int(match[1]) for key in keys if (match := SEGMENT.fullmatch(key))})
 
@@ -95,4 +109,9 @@ def _segments(image: sitk.Image, path: Path) -> list[tuple[int, int]]:
         return int(text)
 
     single = image.GetNumberOfComponentsPerPixel() == 1
-    return [(number(f"Segment{n}_Layer", 0 if single else n), number(f"Segment{n}_LabelValue", 1)) for n in numbers]
+    found = []
+    for n in numbers:
+        name = f"Segment{n}_Name"
+        layer, value = number(f"Segment{n}_Layer", 0 if single else n), number(f"Segment{n}_LabelValue", 1)
+        found.append((layer, value, image.GetMetaData(name).strip() if name in keys else ""))
+    return found

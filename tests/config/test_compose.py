@@ -1,6 +1,5 @@
 """An experiment is composed from YAML and overrides, and everything wrong with it is said at once."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,11 +121,11 @@ def test_a_yaml_without_a_defaults_list(write: Write) -> None:
 
 def test_a_yaml_that_builds_on_a_shipped_experiment(write: Write) -> None:
     defaults = "defaults:\n  - all_prompts\n  - override /noise: mild\n"
-    name = write(f"{defaults}noise: {{box: 0.7}}\nvolumes: ${{oc.env:HOME}}/scans\n")
+    name = write(f"{defaults}noise: {{box: 0.7}}\nvolumes: ${{labels}}/scans\n")
     config = compose(name, ["labels=truth"])
     assert isinstance(config, Predict)
     assert (len(config.prompts), config.noise.box, config.noise.mask) == (5, 0.7, 2)
-    assert config.volumes == f"{os.environ['HOME']}/scans"
+    assert config.volumes == "truth/scans"
 
 
 def test_a_yaml_may_bring_members_of_a_group(write: Write) -> None:
@@ -207,6 +206,8 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("batch_size=0", "batch_size=0 is not possible; it must be at least 1"),
         ("box_margin=nan", "box_margin=nan is not possible; it must be at least 0"),
         ("noise.point=2", "noise.point=2.0 is not possible; it must be at least 0 and at most 1"),
+        ("seed=4294967296", "seed=4294967296 is not possible; it must be at least 0 and at most 4294967295"),
+        (f"seed=1{'0' * 400}", f"seed=1{'0' * 400} is not possible; it must be at least 0 and at most 4294967295"),
         ("noise=mld", "noise=mld is not possible (did you mean 'mild'?); choose one of mild, none"),
         ("noise=3", "noise=3 is not possible; set noise.box, noise.point, noise.mask"),
         ("overlays=3", "overlays=3 is not possible; it must be true or false"),
@@ -242,7 +243,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("prompts=[{point: 3}]", "prompts={'point': 3} is not possible; write [{point: {ARGUMENT: VALUE}}]"),
         ("out=images/results", "out=images/results lies inside volumes=images; choose another -o"),
         ("out=truth", "out=truth lies inside labels=truth; choose another -o"),
-        ("cases=3", "cases=3 is not possible; it must be a list such as [a, b]"),
+        ("cases=3", "cases=3 is not possible; it must be a list: cases=[3]"),
     ],
 )
 def test_one_wrong_option_is_one_line(wrong: str, message: str) -> None:
@@ -313,6 +314,17 @@ def test_any_text_survives_as_an_override(text: str, words: list[str]) -> None:
     assert (config.volumes, config.cases) == (text, words)
 
 
+@pytest.mark.parametrize("text", ["2024_05_01", "1e3", "+5", "0x1", "1.50", "nan", "-inf", "1_0/2", "007"])
+def test_a_text_that_could_be_a_number_stays_as_it_is_written(text: str) -> None:
+    config = predict(f"out={text}", f"cases=[{text}, a:{text} ,'1_0']", f"label_suffix={text}")
+    assert (config.out, config.cases) == (text, [text, f"a:{text}", "1_0"])
+    assert config.label_suffix == text
+
+
+def test_numbers_may_be_written_so_where_numbers_are_wanted() -> None:
+    assert predict("batch_size=1_0", "noise.box=1e-1", "frames=1_2", "mode=propagate").frames == [12]
+
+
 @settings(max_examples=30, deadline=None)
 @given(volumes=printable.filter(bool), names=st.lists(printable, max_size=3))
 def test_any_printable_text_survives_in_a_saved_experiment(
@@ -343,13 +355,6 @@ def test_a_saved_experiment_runs_again_and_says_how(tmp_path: Path, experiment: 
 def test_a_saved_experiment_does_not_replace_a_run_unasked(tmp_path: Path) -> None:
     save_experiment(predict("overwrite=true"), tmp_path / "experiment.yaml")
     assert predict(experiment=tmp_path / "experiment.yaml").overwrite is False
-
-
-def test_what_a_run_reads_is_not_what_it_replaces() -> None:
-    masks = "labels=results/masks/box"
-    (problem,) = problems_of("volumes=images", masks, "out=results", "overwrite=true")
-    assert problem == f"{masks} is part of the run that overwrite=true removes; choose another -o"
-    assert predict(masks, "out=results").labels == "results/masks/box"
 
 
 def test_a_path_may_begin_at_home(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

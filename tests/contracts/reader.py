@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from usframe import ReadError, Volume
+from usframe.data.volumes import takes_role
 from usframe.types import Grid, Reader, Spacing
 
 RECORDING = np.random.default_rng(0).integers(0, 255, (4, 6, 7)).astype(np.uint8)
@@ -94,6 +95,23 @@ class ReaderContract:
         assert shapes <= {tuple(np.array(RECORDING.shape)[list(order)]) for order in np.ndindex(3, 3, 3)}
         for layout in ("dhw", "whd", "hdw"):
             assert reader.read(path, layout=layout).data.shape == tuple(reader.shape(path, layout=layout))
+
+    def test_what_is_wanted_of_a_file_can_be_said(self, reader, path, tmp_path) -> None:
+        if not takes_role(reader):
+            pytest.skip("this reader is not told what is wanted")
+        volume = reader.read(path, role="volume")
+        np.testing.assert_array_equal(volume.data, RECORDING)
+        target = tmp_path / f"mask{self.suffix}"
+        reader.write(target, MASK, volume.grid)
+        for role in ("labels", "mask"):
+            for onto in (volume, None):
+                np.testing.assert_array_equal(reader.read(target, onto=onto, role=role).data, MASK)
+
+    def test_the_files_that_it_opens_are_those_that_it_names(self, reader, path) -> None:
+        named = getattr(reader, "files", None)
+        if named is None:
+            pytest.skip("this format has no headers that name other files")
+        assert all(Path(file).exists() for file in named(path))
 
     def test_a_damaged_file_is_one_clear_line(self, reader, tmp_path) -> None:
         broken = tmp_path / f"broken{self.suffix}"

@@ -31,6 +31,11 @@ def test_a_table_says_who_is_who(tmp_path):
         (r"(seq01)", "finds no patient in the case name seq02_run1"),
         (r"(x)?seq", "finds no patient in the case name seq01_run2 (and 2 more)"),
         ("(seq", "is no regular expression"),
+        (
+            "participants.tsv",
+            "group=participants.tsv is no .csv; write the columns case and group into a file that is",
+        ),
+        ("data set/Who.XLSX", "group=data set/Who.XLSX is no .csv"),
         ("missing.csv", "group=missing.csv cannot be read: No such file"),
     ],
 )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -34,6 +38,66 @@ def test_every_form_of_a_checkpoint_loads_all_of_it(tmp_path, state, form):
         torch.save({"model": state} if form == "wrapped.pt" else state, path)
     loaded = load(path)
     assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+class Settings:
+    """What people keep beside their weights."""
+
+
+@pytest.mark.parametrize("beside", [np.float64(0.9), np.zeros(2), Settings(), Path("data")])
+@pytest.mark.parametrize("wrapper", ["model", "state_dict"])
+def test_what_lies_beside_the_weights_is_left_alone(tmp_path, state, wrapper, beside):
+    torch.save({wrapper: state, "epoch": 3, "beside": beside}, tmp_path / "x.pt")
+    loaded = load(tmp_path / "x.pt")
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+def test_what_cannot_be_left_alone_is_named(tmp_path, state):
+    torch.save({"model": state, "log": defaultdict(list, {1: [2]})}, tmp_path / "x.pt")
+    torch.save({"model": state, "best": Settings()}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name, kind in (("x.pt", "collections.defaultdict"), ("old.pt", f"{__name__}.Settings")):
+        with pytest.raises(CheckpointError, match=rf"other objects than tensors \({kind}\), and none is unpickled"):
+            load(tmp_path / name)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_names_of_compiled_and_parallel_networks_are_known(tmp_path, state, prefix):
+    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "x.pt")
+    assert torch.equal(load(tmp_path / "x.pt")["no_mem_embed"], state["no_mem_embed"])
+
+
+def test_a_prefix_of_some_names_is_no_prefix(tmp_path, state):
+    torch.save(
+        {"module.no_mem_embed" if name == "no_mem_embed" else name: state[name] for name in state},
+        tmp_path / "x.pt",
+    )
+    with pytest.raises(CheckpointError, match=r"1 missing \(no_mem_embed\); 1 unexpected \(module\.no_mem_embed\)"):
+        load(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_one_value_that_is_not_finite_is_refused_with_the_name_of_its_tensor(tmp_path, state, value, suffix):
+    wrong = {name: tensor.clone() for name, tensor in state.items()}
+    wrong["no_obj_ptr"] = wrong["no_obj_ptr"].double()
+    wrong["no_obj_ptr"][0, 5] = value
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".pt":
+        torch.save(wrong, path)
+    else:
+        save_file(wrong, path)
+    with pytest.raises(CheckpointError, match=r"holds NaN or infinite values in 1 of its tensors \(no_obj_ptr\)"):
+        load(path)
+
+
+def test_a_network_may_be_infinite_where_it_always_is(tmp_path):
+    network = torch.nn.Linear(2, 2)
+    network.register_buffer("mask", torch.tensor([0.0, float("-inf")]))
+    torch.save(network.state_dict(), tmp_path / "x.pt")
+    usframe.load_weights(network, tmp_path / "x.pt")
+    torch.save({**network.state_dict(), "mask": torch.tensor([float("inf"), 0.0])}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="mask"):
+        usframe.load_weights(network, tmp_path / "x.pt")
 
 
 def test_half_precision_weights_are_widened(tmp_path, state):
@@ -77,7 +141,8 @@ class Bomb:
 def test_a_checkpoint_cannot_run_code(tmp_path):
     (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"model": Bomb(tmp_path / "ran")}))
     torch.save({"model": Bomb(tmp_path / "ran")}, tmp_path / "zipped.pt")
-    for name in ("bomb.pt", "zipped.pt"):
+    torch.save({"model": Bomb(tmp_path / "ran")}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name in ("bomb.pt", "zipped.pt", "old.pt"):
         with pytest.raises(CheckpointError, match="cannot be read as weights"):
             load(tmp_path / name)
     assert not (tmp_path / "ran").exists()
@@ -96,6 +161,12 @@ def test_a_file_without_tensors_is_not_a_checkpoint(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "log.pt")
     with pytest.raises(CheckpointError, match="holds no state dict"):
         load(tmp_path / "log.pt")
+
+
+def test_a_state_dict_of_more_than_tensors_names_what(tmp_path, state):
+    torch.save({**state, "epoch": 3}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"its state dict has 1 values that are no tensors \(epoch\)"):
+        load(tmp_path / "x.pt")
 
 
 def test_checkpoints_are_looked_for_here_then_at_home_then_in_usframe(tmp_path, monkeypatch):
@@ -148,3 +219,15 @@ def test_a_network_is_built_at_its_own_size(name, side):
 def test_sha256_is_that_of_the_file(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_clone_of_sam2_in_the_working_folder_is_named(tmp_path):
+    (tmp_path / "sam2").mkdir()
+    (tmp_path / "sam2/__init__.py").touch()
+    script = "import usframe; usframe.load_backbone('demo', checkpoint='random', device='cpu')"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("usframe.errors.PluginError: backbone demo cannot be built: ")
+    assert last.endswith(
+        "; ./sam2 hides the installed package, so type usframe, not python -m usframe, or change the folder"
+    )

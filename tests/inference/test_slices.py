@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import usframe
-from usframe import Prompt, RequestError, Volume
+from usframe import CaseError, Prompt, RequestError, Volume
 from usframe.inference.slices import segment_slices
 
 
@@ -33,6 +34,16 @@ def test_unprompted_slices_stay_empty_and_unscored(backbone, volume):
     assert answer.logits.shape == (1, 5, 64, 64)
     assert np.isnan(answer.logits[0, 0]).all()
     assert np.isfinite(answer.logits[0, 1]).all()
+
+
+@pytest.mark.parametrize("mode", ["slice", "propagate"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_network_that_answers_no_numbers_is_named_and_gives_no_mask(volume, mode, value):
+    broken = usframe.load_backbone("demo", checkpoint="random", device="cpu", precision="fp32")
+    with torch.no_grad():
+        next(value for name, value in broken.module.named_parameters() if "iou_prediction_head" in name)[0] = value
+    with pytest.raises(CaseError, match=r"backbone \w+ \(sam2_verbs\.py\): decode returned NaN or infinite"):
+        usframe.segment(volume, [box(1)], broken, mode=mode)
 
 
 def test_no_prompt_at_all_is_an_empty_mask(backbone, volume):

@@ -45,6 +45,10 @@ def test_a_box_in_one_cell_or_in_four_columns(table):
         assert row.box.tolist() == again.box.tolist() == [10, 5, 20, 30]
 
 
+def test_a_box_of_the_first_two_pixels_is_no_normalised_one(table):
+    assert place(table("case,frame,object,box", "a,3,1,0 0 1 1")["a"])[0].box.tolist() == [0, 0, 1, 1]
+
+
 def test_points_have_a_label_and_lie_inside_without_one(table):
     (prompt,) = place(table("case,frame,object,points", "a,3,1,10 5; 20 30 0; 7.5 8 1")["a"])
     assert prompt.points.tolist() == [[10, 5], [20, 30], [7.5, 8]]
@@ -84,6 +88,8 @@ def test_a_label_file_is_the_slice_or_the_whole_volume(table, tmp_path):
         ("a,1,1,1 2 3,,", "box has 3 numbers, not x0, y0, x1, y1"),
         ("a,1,1,5 2 3 4,,", "ends before it begins"),
         ("a,1,1,1 2 3 nan,,", "box: 'nan' is not a number"),
+        ("a,1,1,0.2 0.3 0.5 0.6,,", "box 0.2 0.3 0.5 0.6 looks normalised; usframe takes pixels"),
+        ("a,1,1,0 0 1 0.5,,", "box 0 0 1 0.5 looks normalised; usframe takes pixels"),
         ("a,1,1,,1 2 3 4,", "are not x y label; x y label"),
         ("a,1,1,,1 2 0,", "has neither a box nor a mask nor a point with label 1"),
         ("a,1,1,,,", "has neither a box nor a mask nor a point with label 1"),

@@ -4,20 +4,28 @@ import csv
 
 import pytest
 
-from usframe.reporting.cells import list_tests, merge_draws, patient_dice
+from usframe.reporting.cells import list_tests, merge_draws, patient_dice, verdict
 from usframe.reporting.comparison import write_comparison
 from usframe.reporting.comparison_page import plot, table
 from usframe.reporting.results import CaseResult
 from usframe.scoring.metrics import METRICS, SLICES
 
 
-def scored(prompt, dice, *, draw=0, mode="slice", slices="all", **scores):
+def scored(prompt, dice, *, draw=0, mode="slice", slices="all", object_id=1, asked=True, **scores):
     """A row per patient, two cases to a patient from the sixth on."""
     known = dict.fromkeys((*METRICS, "predicted_iou"))
     return [
         {
-            **{"case": f"c{n}", "prompt": prompt, "draw": draw, "mode": mode, "object": 1, "slices": slices},
+            **{
+                "case": f"c{n}",
+                "prompt": prompt,
+                "draw": draw,
+                "mode": mode,
+                "object": object_id,
+                "slices": slices,
+            },
             **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": "mm", "oracle": False},
+            **{"asked": asked, "measured": "3D", "undefined_frames": None},
             **{"group": f"g{min(n, 6)}", "scores": known | {"dice": value} | scores},
         }
         for n, value in enumerate(dice)
@@ -41,6 +49,40 @@ def test_strategies_and_baselines_are_two_families_of_tests():
     assert tests["box", "ellipse"]["family"] == "no network"
     assert tests["box", "ellipse"]["p_holm"] == pytest.approx(4 / 64)
     assert set(tests) == {("box", "point"), ("box", "ellipse"), ("point", "ellipse")}
+
+
+def test_a_comparison_that_no_scores_could_decide_says_so_instead_of_finding_no_difference():
+    """Seven patients who all differ: the p of ten tests is at best 10 x 2 / 2^7 = 0.156, that of one 0.016."""
+    names = ("box", "point", "mask", "box+point", "mask+point")
+    rows = [
+        row
+        for n, name in enumerate(names)
+        for row in scored(name, [0.5 + n / 10 + patient / 1000 * (n + 1) for patient in range(7)])
+    ]
+    tests = list_tests("slice", "clean", rows)
+    assert min(test["p_holm"] for test in tests) == pytest.approx(20 / 128)
+    assert verdict(tests) == "cannot be decided with n = 7 patients (10 tests need at least 9)"
+    pair = list_tests("slice", "clean", rows[:14])
+    assert verdict(pair) == "1 of 1 pair differ (Holm p < 0.05)"
+    both = [*pair, *(test | {"family": "no network"} for test in tests)]
+    assert verdict(both) == (
+        "1 of 1 pair differ (Holm p < 0.05), the others cannot be decided with n = 7 patients "
+        "(10 tests need at least 9)"
+    )
+    assert verdict(list_tests("slice", "clean", [row for row in rows[:14] if row["group"] == "g0"])) == (
+        "cannot be decided with n = 1 patient (1 test needs at least 6)"
+    )
+
+
+def test_objects_that_no_case_was_asked_for_are_not_compared():
+    rows = [*scored("box", [0.8, 0.6]), *scored("box", [0.0, 0.0], object_id=2, asked=False)]
+    assert patient_dice(rows)["box"] == {"g0": 0.8, "g1": 0.6}
+
+
+def test_a_distance_that_one_draw_lost_is_undefined_in_their_mean():
+    rows = [*scored("box", [0.5], draw=1, hd95_mm=2.0), *scored("box", [0.0], draw=2, hd95_mm=None)]
+    (row,) = merge_draws(rows)["slice", "noised"]
+    assert (row["scores"]["dice"], row["scores"]["hd95_mm"]) == (0.25, None)
 
 
 def test_undefined_scores_of_a_draw_are_left_out_of_its_mean():

@@ -36,6 +36,7 @@ def row(case, prompt, slices="all", oracle=False, **scores):
     return {
         **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": 1, "slices": slices},
         **{"n_slices": 7, "volume_ml": None, "reference_volume_ml": None, "unit": "px", "oracle": oracle},
+        **{"asked": True, "measured": "2D per frame", "undefined_frames": None},
         **{"group": case, "scores": {**known, **scores, "predicted_iou": 0.8}},
     }
 
@@ -53,6 +54,7 @@ def report(tmp_path, *, prompts=("box",), cases=3, failures=(), marks=None, mode
         "scores": summarise(rows),
         "marks": marks or {},
         "unit": "px",
+        "measured": "3D",
     }
     overlays = {one: [tmp_path / "overlays" / one / f"{case}.png" for case in names] for one in prompts if cases}
     path = tmp_path / "report.html"
@@ -72,7 +74,8 @@ def test_the_page_says_what_was_run_and_what_came_out(tmp_path):
         "Prompts were made from the labels",
         "For research use, not for clinical use.",
         "9 slices, 7 of them given to the network, 2 without an object",
-        "HD95 px",
+        "HD95 px, 3D",
+        "HD95 px, 2D per frame",
     ):
         assert words in page.text
     assert "Failures" not in page.text
@@ -96,7 +99,7 @@ def test_the_first_twelve_cases_are_shown_and_the_others_linked(tmp_path):
 def test_what_is_no_answer_of_a_network_is_marked(tmp_path):
     marks = {"mask+point": "oracle", "ellipse": "no network"}
     page = report(tmp_path, prompts=("box", "mask+point", "ellipse"), marks=marks)
-    tables = [part.partition("Undefined")[2] for part in page.text.split("PromptObject")[1:]]
+    tables = [part.partition("Cases")[2] for part in page.text.split("PromptObject")[1:]]
     marked = [re.findall(r"([a-z+]+?)(oracle|no network)1 ", table) for table in tables]
     both = [("mask+point", "oracle"), ("ellipse", "no network")]
     assert marked == [both, both, both[1:]]  # all slices, prompted ones, those without a prompt
@@ -109,9 +112,16 @@ def test_the_scores_of_other_packages_have_a_column_each(tmp_path):
     tables = page.text.split("PromptObject")[1:]
     assert len(tables) == 3
     for table in tables:
-        assert "NSDrim<b>CasesUndefined" in table
-        assert "0.8000.250–3" in table.replace(" ", "")
-    assert "NSDCasesUndefined" in report(tmp_path).text
+        assert "NSDrim<b>Cases" in table
+        assert "0.8000.250–0of33" in table.replace(" ", "")
+    assert "NSDCases" in report(tmp_path).text
+
+
+def test_every_mean_says_in_how_many_cases_it_is_defined_where_not_in_all(tmp_path):
+    whole = report(tmp_path).text.split("PromptObject")[1]
+    assert " of 3" not in whole
+    lost = report(tmp_path, scores={"hd95_mm": None, "assd_mm": None}).text.split("PromptObject")[1]
+    assert "0.950 [0.950, 0.950]–0of3–0of30.8003".replace(" ", "") in lost.replace(" ", "")
 
 
 def test_masks_that_were_there_have_no_prompts_to_tell_of(tmp_path):

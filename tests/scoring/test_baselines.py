@@ -105,6 +105,28 @@ def test_propagation_has_the_copied_label_which_is_right_on_its_own_slice(data):
     assert {row["mode"] for row in table} == {"propagate"}
     assert {float(row["dice"]) for row in table if row["slices"] == "prompted"} == {1.0}
     assert all(float(row["dice"]) < 1 for row in table if row["slices"] == "unprompted")
+    own = [row for row in table if row["slices"] == "prompted"]
+    assert {(row["hd95_mm"], row["assd_mm"], row["nsd"]) for row in own} == {("0.0", "0.0", "1.0")}
+    assert {row["measured"] for row in own} == {"2D per frame"}
+
+
+def test_an_object_that_a_prompt_file_never_names_is_in_no_mean_of_objects(data, tmp_path):
+    """Two objects in all three cases; the file asks for the first of them in two."""
+    clicks = tmp_path / "clicks.csv"
+    clicks.write_text("case,frame,object,box\n" + "".join(f"case_{n},1,1,4 7 20 23\n" for n in (0, 1)))
+    done = CliRunner().invoke(main, data.request(f"frames=file:{clicks}"))
+    assert done.exit_code == 0, done.output
+    assert "note: no case has a prompt for object 2: scored, but left out of the mean of objects" in done.output
+    table = [row for row in rows_of(data.out / "metrics.csv") if row["slices"] == "all"]
+    assert {row["object"] for row in table if row["asked"] == "true"} == {"1"}
+    scores = json.loads((data.out / "summary.json").read_text())["scores"]["filled box"]
+    assert scores["2"]["all"]["dice"]["mean"] == 0
+    assert scores["macro"]["all"]["dice"] == scores["1"]["all"]["dice"]
+    missed = next(
+        row for row in table if (row["case"], row["prompt"], row["object"]) == ("case_2", "filled box", "1")
+    )
+    assert (missed["asked"], missed["dice"]) == ("false", "0.0")
+    assert scores["macro"]["all"]["dice"]["n"] == 3
 
 
 def test_they_can_be_left_out(data):

@@ -24,9 +24,9 @@ def segmentation(mask, object_ids=(1,), predicted_iou=None):
 KEY = RowKey("case1", "patient1", "slice", "box")
 
 
-def score(reference, answer, *, spacing=None, prompted=None, oracle=None, settings=None, scorer=score_case):
+def score(reference, answer, *, spacing=None, prompted=None, oracle=None, settings=None, scorer=score_case, **how):
     reference = np.asarray(reference, np.uint8)
-    sets = {"prompted": prompted or {}, "oracle": oracle or {}}
+    sets = {"prompted": prompted or {}, "oracle": oracle or {}, **how}
     return scorer(KEY, reference, answer, spacing, Scoring.of(settings or Metrics(), PLUGINS), **sets)
 
 
@@ -134,17 +134,95 @@ def test_single_slices_are_scored_in_their_plane():
     assert [r["scores"]["hd95_mm"] for r in rows] == [pytest.approx(0.9), 3.0]
 
 
+def moved(*columns):
+    """A clip of 4 x 4 squares on frames of 12 x 16, each at a column; None where the frame has none."""
+    clip = np.zeros((len(columns), 12, 16), np.uint8)
+    for frame, column in zip(clip, columns, strict=True):
+        if column is not None:
+            frame[4:8, column : column + 4] = 1
+    return clip
+
+
+def test_a_clip_is_measured_on_each_frame_and_its_distances_are_the_means_over_frames():
+    """3 and 1 pixels of 0.5 mm off; in 3D the other frame's contour, 0.1 mm ahead, would be the nearest."""
+    reference, answer = moved(2, 5), segmentation(moved(5, 6))
+    found = by_slices(score(reference, answer, spacing=(0.1, 1, 0.5), per_frame=True))["all"]
+    assert found["measured"] == "2D per frame"
+    assert found["hd95_mm"] == pytest.approx((1.5 + 0.5) / 2)
+    assert found["assd_mm"] == pytest.approx((18 / 12 * 0.5 + 6 / 12 * 0.5) / 2)
+    assert found["nsd"] == 1  # 1.5 mm is within the tolerance of 2 mm
+    assert found["undefined_frames"] == 0
+    in_space = by_slices(score(reference, answer, spacing=(0.1, 1, 0.5)))["all"]
+    assert (in_space["measured"], in_space["undefined_frames"]) == ("3D", None)
+    assert in_space["assd_mm"] < found["assd_mm"]
+    assert in_space["dice"] == found["dice"]
+
+
+def test_a_frame_that_only_one_of_the_two_shows_has_no_distance_is_counted_and_is_outside_for_the_surface_dice():
+    reference, answer = moved(2, 2, None, None), segmentation(moved(5, None, 2, None))
+    rows = by_slices(score(reference, answer, spacing=(1, 1, 1), per_frame=True, prompted={1: {1}}))
+    assert rows["all"]["hd95_mm"] == 3
+    assert rows["all"]["nsd"] == pytest.approx((8 / 12 + 0 + 0) / 3)
+    assert [rows[name]["undefined_frames"] for name in ("all", "prompted", "unprompted")] == [2, 1, 1]
+    assert (rows["prompted"]["hd95_mm"], rows["prompted"]["nsd"]) == (None, 0)
+
+
+def test_a_copied_label_has_no_distance_from_itself_on_its_own_slices():
+    reference = moved(2, 5, 9)
+    answer = segmentation(np.repeat(reference[1:2], 3, axis=0))
+    for per_frame in (True, False):
+        rows = by_slices(score(reference, answer, spacing=(1, 1, 1), prompted={1: {1}}, per_frame=per_frame))
+        own, others = rows["prompted"], rows["unprompted"]
+        assert [own[name] for name in METRICS] == [1, 1, 0, 0, 1]
+        assert (own["measured"], others["measured"]) == ("2D per frame", "2D per frame")
+        assert others["hd95_mm"] == pytest.approx((3 + 4) / 2)
+
+
+def test_the_parts_of_the_slices_are_the_means_of_the_rows_of_single_slices():
+    rng = np.random.default_rng(0)
+    reference, answer = rng.random((2, 7, 9, 9)) < 0.3
+    given = {"spacing": (2, 0.5, 0.7), "prompted": {1: {0, 3, 4}}}
+    single = score(reference, segmentation(answer), **given, scorer=score_slices)
+    rows = by_slices(score(reference, segmentation(answer), **given, per_frame=True))
+    for part, frames in (("all", range(7)), ("prompted", (0, 3, 4)), ("unprompted", (1, 2, 5, 6))):
+        for name in ("hd95_mm", "assd_mm", "nsd"):
+            assert rows[part][name] == pytest.approx(np.mean([single[n]["scores"][name] for n in frames]))
+
+
+def test_a_metric_that_takes_no_surfaces_gets_the_whole_set_of_slices():
+    shapes = []
+
+    def depth(reference, mask, *, spacing_mm):
+        shapes.append((reference.shape, spacing_mm))
+        return float(len(mask))
+
+    scoring = Scoring({"depth": depth}, Metrics())
+    rows = score_case(
+        *(KEY, moved(2, 5), segmentation(moved(5, 6)), (3, 1, 1), scoring),
+        **{"prompted": {1: {0}}, "oracle": {}, "per_frame": True},
+    )
+    assert [row["scores"]["depth"] for row in rows] == [2, 1, 1]
+    assert shapes[0] == ((2, 12, 16), (3, 1, 1))
+
+
+def test_a_row_says_whether_its_object_had_a_prompt():
+    labels = segmentation([[[1, 2]]], object_ids=(1, 2))
+    assert {row["object"]: row["asked"] for row in score([[[1, 2]]], labels, asked={2})} == {1: False, 2: True}
+    assert all(row["asked"] for row in score([[[1, 2]]], labels))
+
+
 def test_volumes_are_in_millilitres_and_only_of_all_slices():
-    rows = by_slices(score(REFERENCE, segmentation(ANSWER), spacing=(10, 5, 2), prompted={1: {0}}))
+    rows = by_slices(score(REFERENCE, segmentation(ANSWER), voxel_ml=0.1, prompted={1: {0}}))
     assert rows["all"]["volume_ml"] == pytest.approx(4 * 0.1)
     assert rows["all"]["reference_volume_ml"] == pytest.approx(3 * 0.1)
     assert rows["prompted"]["volume_ml"] is None
 
 
-def test_volumes_are_undefined_without_spacing():
-    rows = by_slices(score(REFERENCE, segmentation(ANSWER)))
-    assert rows["all"]["volume_ml"] is None
-    assert rows["all"]["reference_volume_ml"] is None
+def test_what_has_no_volume_per_voxel_has_no_millilitres_and_a_clip_never_has():
+    for how in ({}, {"voxel_ml": 0.1, "per_frame": True}):
+        rows = by_slices(score(REFERENCE, segmentation(ANSWER), **how))
+        assert rows["all"]["volume_ml"] is None
+        assert rows["all"]["reference_volume_ml"] is None
 
 
 def test_predicted_iou_is_the_mean_over_slices_with_a_prediction():
@@ -161,9 +239,11 @@ def test_metrics_csv_leaves_undefined_scores_empty(tmp_path):
     lines = list(csv.reader((tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()))
     assert ",".join(lines[0]) == (
         "case,prompt,mode,object,slices,n_slices,dice,iou,hd95_mm,assd_mm,nsd,"
-        "volume_ml,reference_volume_ml,predicted_iou,unit,oracle,group"
+        "volume_ml,reference_volume_ml,predicted_iou,unit,oracle,group,asked,measured,undefined_frames"
     )
-    assert lines[3] == ["case1", "box", "slice", "1", "unprompted", "0", *[""] * 8, "mm", "false", "patient1"]
+    nothing = ["case1", "box", "slice", "1", "unprompted", "0", *[""] * 8, "mm", "false", "patient1"]
+    assert lines[3] == [*nothing, "true", "2D per frame", "0"]
+    assert lines[1][-2:] == ["3D", ""]
 
 
 def test_a_draw_of_noised_prompts_has_its_number_in_the_files(tmp_path):

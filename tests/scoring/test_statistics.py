@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from usframe.scoring.statistics import holm, paired_test
+from usframe.scoring.statistics import holm, least_patients, paired_test
 
 
 def patients(values) -> dict[str, float]:
@@ -59,3 +59,12 @@ def test_no_difference_and_too_few_patients_have_no_p_value_and_say_why():
     few = paired_test(patients([0.1] * 5), patients([0.2] * 5))
     assert few.p is None
     assert few.reason == "only 5 patients differ, 6 are needed"
+
+
+@pytest.mark.parametrize(("tests", "least"), [(1, 6), (2, 7), (4, 8), (5, 8), (10, 9), (15, 10)])
+def test_the_more_tests_the_more_patients_it_takes_to_decide_any_of_them(tests, least):
+    """All patients differ in one direction: nothing has a smaller p."""
+    assert least_patients(tests) == least
+    best = {n: paired_test(patients(range(1, n + 1)), patients([0] * n)).p for n in (least, least - 1)}
+    assert holm([best[least]] * tests)[0] < 0.05
+    assert best[least - 1] is None or holm([best[least - 1]] * tests)[0] >= 0.05

@@ -5,16 +5,17 @@ import json
 import pytest
 
 from usframe.scoring.metrics import METRICS
-from usframe.scoring.summary import added_scores, mean, mean_scores, summarise
+from usframe.scoring.summary import added_scores, mean, mean_scores, score_notes, summarise
 
 SCORES = (*METRICS, "predicted_iou")
 
 
-def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None, **scores):
+def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None, asked=True, lost=None, **scores):
     """A row of a clean prompt in which nothing but the Dice and ``scores`` is defined."""
     return {
         **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": object_id, "slices": slices},
         **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": "mm", "oracle": False},
+        **{"asked": asked, "measured": "3D" if lost is None else "2D per frame", "undefined_frames": lost},
         **{"group": group or case, "scores": {**dict.fromkeys(SCORES), "dice": dice, **scores}},
     }
 
@@ -94,6 +95,63 @@ def test_means_are_over_what_is_defined():
     assert mean([None]) is mean([]) is None
     scores = mean_scores([row("a", 0.5, rim=0.25), row("a", None)])
     assert (scores["dice"], scores["rim"], scores["nsd"]) == (0.5, 0.25, None)
+
+
+def test_the_distance_of_a_case_that_lost_an_object_is_undefined_not_that_of_the_others():
+    """The second object was missed in case b: its Dice is 0, and no mean hides that it has no distance."""
+    rows = [
+        *(row("a", 0.8, object_id=one, hd95_mm=float(one), nsd=0.5) for one in (1, 2)),
+        row("b", 0.9, object_id=1, hd95_mm=1.0, nsd=0.9),
+        row("b", 0.0, object_id=2, hd95_mm=None, nsd=0.0),
+    ]
+    macro = summarise(rows)["box"]["macro"]["all"]
+    assert (macro["hd95_mm"]["mean"], macro["hd95_mm"]["n"], macro["hd95_mm"]["n_undefined"]) == (1.5, 1, 1)
+    assert macro["dice"]["mean"] == pytest.approx((0.8 + 0.45) / 2)
+    assert macro["nsd"]["mean"] == pytest.approx((0.5 + 0.45) / 2)
+
+
+def test_an_object_that_neither_shows_is_left_out_of_the_macro_and_a_missing_predicted_iou_too():
+    rows = [row("a", 0.8, hd95_mm=2.0, predicted_iou=0.9), row("a", None, object_id=2), row("a", 0.6, object_id=3)]
+    rows[2]["scores"] |= {"hd95_mm": 4.0}
+    macro = summarise(rows)["box"]["macro"]["all"]
+    assert [macro[name]["mean"] for name in ("dice", "hd95_mm", "predicted_iou")] == [pytest.approx(0.7), 3, 0.9]
+
+
+def test_an_object_that_no_case_was_asked_for_is_left_out_of_the_macro_and_named():
+    rows = [row("a", 0.8), *(row("a", 0.0, object_id=one, asked=False) for one in (2, 3))]
+    summary = summarise(rows)["box"]
+    assert summary["macro"]["all"]["dice"]["mean"] == 0.8
+    assert summary["2"]["all"]["dice"]["mean"] == 0
+    assert score_notes(rows) == [
+        "no case has a prompt for objects 2, 3: scored, but left out of the mean of objects"
+    ]
+
+
+def test_a_case_without_a_prompt_for_an_object_that_others_were_asked_for_missed_it():
+    rows = [
+        *(row("a", 0.8, object_id=one) for one in (1, 2)),
+        row("b", 0.8, object_id=1),
+        row("b", 0.0, object_id=2, asked=False),
+    ]
+    assert summarise(rows)["box"]["macro"]["all"]["dice"]["mean"] == pytest.approx((0.8 + 0.4) / 2)
+    assert score_notes(rows) == []
+
+
+def test_where_nothing_was_asked_for_the_macro_is_undefined_and_counted():
+    macro = summarise([row("a", 0.0, asked=False)])["box"]["macro"]["all"]["dice"]
+    assert (macro["mean"], macro["n"], macro["n_undefined"]) == (None, 0, 1)
+
+
+def test_frames_without_a_distance_are_counted_for_each_prompt():
+    rows = [
+        *(row(case, 0.5, lost=lost) | {"n_slices": 9} for case, lost in (("a", 2), ("b", 1), ("c", 0))),
+        row("a", 0.5, lost=4, prompt="point") | {"n_slices": 9},
+        row("a", 0.5, lost=4, slices="unprompted") | {"n_slices": 9},
+        row("d", 0.0, lost=1),
+    ]
+    assert score_notes(rows) == [
+        "frames on which only the labels or only the answer show an object have no distance: box 3, point 4"
+    ]
 
 
 def test_without_a_row_there_is_a_summary_all_the_same():

@@ -12,9 +12,11 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from scipy.ndimage import gaussian_filter
 
 import usframe
+from usframe.config.schema import Metrics
 from usframe.plugins import load_plugins
+from usframe.scoring.metrics import RowKey, Scoring, score_case
 from usframe.scoring.surface import measure_surfaces
-from usframe.types import Surfaces
+from usframe.types import Segmentation, Surfaces
 
 DATA = Path(__file__).parents[3] / "shared/data"
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -28,6 +30,7 @@ def monai(answer, reference, spacing, tolerance):
     return [float(x) for x in (hd95, assd, compute_surface_dice(*pair, [tolerance], True, spacing=spacing))]
 
 
+NO_PROMPTS = {"prompted": {}, "oracle": {}}
 METRICS = {name: load_plugins().metrics.get(name) for name in ("hd95_mm", "assd_mm", "nsd")}
 
 
@@ -42,7 +45,7 @@ def scores(surfaces: Surfaces, tolerance: float = 1.0) -> list[float | None]:
 
 
 def ours(answer, reference, spacing, tolerance):
-    return scores(measure_surfaces(answer, reference, spacing).surfaces, tolerance)
+    return scores(measure_surfaces(answer, reference, spacing), tolerance)
 
 
 def blobs(seed, shape):
@@ -91,6 +94,47 @@ def test_real_masks_score_as_in_monai(name):
     )
 
 
+def by_frame(answer, reference, spacing, tolerance):
+    """HD95, ASSD and NSD of a clip (D, H, W) by MONAI: means over the frames that both show."""
+    frames = [monai(*pair, spacing[1:], tolerance) for pair in zip(answer, reference, strict=True)]
+    return np.mean(frames, axis=0)
+
+
+def of_clip(answer, reference, spacing, tolerance):
+    found = Segmentation(answer.astype(np.uint8), (1,), np.full((1, len(answer)), np.nan, np.float32))
+    scoring = Scoring.of(Metrics(tolerance_mm=tolerance), load_plugins())
+    key = RowKey("clip", "patient", "slice", "box")
+    rows = score_case(key, reference.astype(np.uint8), found, spacing, scoring, **NO_PROMPTS, per_frame=True)
+    return [rows[0]["scores"][name] for name in METRICS]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(*[st.integers(2, 14)] * 3),
+    st.tuples(*[st.floats(0.2, 5)] * 3),
+    st.floats(0.1, 5),
+)
+def test_random_clips_score_as_in_monai_frame_by_frame(seed, shape, spacing, tolerance):
+    answer, reference = blobs(seed, shape)
+    answer[:, 0, 0] = reference[:, -1, -1] = True
+    assert of_clip(answer, reference, spacing, tolerance) == pytest.approx(
+        by_frame(answer, reference, spacing, tolerance), abs=1e-3
+    )
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real recordings are not part of the project")
+@pytest.mark.parametrize("name", ["camus", "carotid"])
+def test_real_clips_score_as_in_monai_frame_by_frame(name):
+    """The labels of a clip, and the same moved by 3 rows and 5 columns."""
+    path = sorted((DATA / name / "labels").iterdir())[0]
+    reference = usframe.read_volume(path).data == 1
+    answer = np.roll(reference, (3, 5), axis=(1, 2))
+    assert of_clip(answer, reference, (1.0, 0.31, 0.47), 0.8) == pytest.approx(
+        by_frame(answer, reference, (1.0, 0.31, 0.47), 0.8), abs=1e-3
+    )
+
+
 def square(at, side=4, shape=(1, 12, 12)):
     mask = np.zeros(shape, bool)
     mask[:, at[0] : at[0] + side, at[1] : at[1] + side] = True
@@ -99,7 +143,7 @@ def square(at, side=4, shape=(1, 12, 12)):
 
 def test_a_square_three_pixels_to_the_right():
     """Of 12 surface pixels each: 4 are 3 off, the two pairs between at 2 and 1, and the touching column 0."""
-    found = measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 1)).surfaces
+    found = measure_surfaces(square((4, 2)), square((4, 5)), (1, 1, 1))
     assert sorted(found.answer) == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 3]
     assert scores(found, 1) == [3, pytest.approx(18 / 12), pytest.approx(6 / 12)]
     assert scores(found, 0)[2] == pytest.approx(4 / 12)
@@ -120,19 +164,7 @@ def test_what_lies_at_the_tolerance_is_within_it():
 
 def test_the_edge_of_the_image_is_a_surface():
     whole = np.ones((1, 5, 5), bool)
-    assert len(measure_surfaces(whole, whole, (1, 1, 1)).surfaces.answer) == 16
-
-
-def test_a_set_of_slices_keeps_the_distances_of_the_whole_volume():
-    """Cutting a volume must not make new surfaces: a tube that agrees on slices 0 to 3 has no distance there."""
-    reference = square((4, 4), shape=(8, 12, 12))
-    answer = reference.copy()
-    answer[4:] = square((4, 7), shape=(4, 12, 12))
-    found = measure_surfaces(answer, reference, (1, 1, 1))
-    first = np.arange(8) < 3
-    assert scores(found.on(first))[0] == 0
-    assert scores(found.on(~first))[0] == 3
-    assert len(found.on(first).answer) + len(found.on(~first).answer) == len(found.surfaces.answer)
+    assert len(measure_surfaces(whole, whole, (1, 1, 1)).answer) == 16
 
 
 def test_nothing_has_no_distance():

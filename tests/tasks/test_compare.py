@@ -53,7 +53,7 @@ def test_the_experiment_names_all_strategies_and_the_noise_of_mild():
 
 def test_every_file_is_there_and_no_mask(finished):
     data, _ = finished
-    assert {path.name for path in data.out.iterdir()} == {
+    assert {path.name for path in data.out.iterdir() if not path.name.startswith(".")} == {
         *("metrics.csv", "comparison.csv", "tests.csv", "failures.csv"),
         *("comparison.png", "report.html", "summary.json", "run.json", "experiment.yaml"),
     }
@@ -147,7 +147,9 @@ def test_too_few_patients_have_tests_without_p_and_with_the_reason(finished):
     assert {(test["first"], test["second"]) for test in tests if test["family"] == "strategies"} == {
         ("mask", "box")
     }
-    assert "undefined" in output
+    few = "cannot be decided with n = 2 patients (1 test needs at least 6, 4 tests need at least 8)"
+    assert f"slice, clean: {few}" in output
+    assert f"slice, clean: {few}" in (data.out / "report.html").read_text()
 
 
 def test_a_repeated_comparison_gives_the_same_tables(finished, tmp_path):

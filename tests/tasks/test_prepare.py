@@ -43,13 +43,21 @@ def record(data):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".usframe" not in path.parts
+    }
 
 
 def test_a_split_a_table_and_a_record_are_written(data):
     done = prepare(data)
     assert done.exit_code == 0, done.output
-    assert {path.name for path in data.out.iterdir()} == {"splits.json", "fingerprint.csv", "prepare.json"}
+    assert {path.name for path in data.out.iterdir() if path.is_file()} == {
+        "splits.json",
+        "fingerprint.csv",
+        "prepare.json",
+    }
     (fold,) = splits(data)
     assert {part: len(cases) for part, cases in fold.items()} == {"train": 2, "val": 1}
     kept = record(data)
@@ -264,7 +272,8 @@ def test_the_data_are_never_part_of_out(data):
     assert "lies inside volumes=" in prepare(data._replace(out=data.volumes / "out")).output
     foreign = data._replace(out=data.out.parent / "foreign")
     (foreign.out / "cache").mkdir(parents=True)
-    assert "is there, but not from usframe prepare" in prepare(foreign, "--cache").output
+    (foreign.out / "cache/mine.txt").write_text("mine")
+    assert "cache is not a run's and would be replaced" in prepare(foreign, "--cache").output
 
 
 def test_json_is_the_record_and_quiet_is_silent(data):

@@ -76,6 +76,46 @@ def test_a_mask_that_does_not_fit_is_a_failure_and_the_others_are_scored(folders
     assert {row["case"] for row in rows(folders / "out/metrics.csv")} == {"p1_b"}
 
 
+def clip(shift: int) -> nib.Nifti1Image:
+    """Two frames of 0.5 mm pixels with a square each, ``shift`` pixels to the right; 1 stands for the time."""
+    data = np.zeros((24, 20, 2), np.uint8)
+    for frame, first in enumerate((4, 9)):
+        data[first + shift : first + shift + 6, 6:12, frame] = 1
+    return nib.Nifti1Image(data, np.diag([0.5, 0.5, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize(("words", "hd95", "measured"), [((), 1.5, "2D per frame"), (("axis=space",), 1.5, "3D")])
+def test_a_clip_is_measured_frame_by_frame_and_the_table_says_so(tmp_path, words, hd95, measured):
+    for name, shift in (("labels", 0), ("masks", 3)):
+        (tmp_path / name).mkdir()
+        nib.save(clip(shift), tmp_path / name / "a.nii.gz")
+    out = tmp_path / "out"
+    done = report("--masks", tmp_path / "masks", "-l", tmp_path / "labels", "-o", out, *words)
+    assert done.exit_code == 0, done.output
+    assert f"HD95 mm, {measured}" in done.output
+    assert json.loads((out / "summary.json").read_text())["measured"] == measured
+    (row,) = [row for row in rows(out / "metrics.csv") if row["slices"] == "all"]
+    assert float(row["hd95_mm"]) == pytest.approx(hd95)
+    assert float(row["assd_mm"]) == pytest.approx(0.75 if measured == "2D per frame" else 11 / 24)
+    assert row["measured"] == measured
+    assert (row["volume_ml"] == "") == (measured == "2D per frame")
+    assert f"HD95 mm, {measured}" in (out / "report.html").read_text()
+
+
+def test_an_empty_mask_is_named_and_counted_in_every_score_that_it_lacks(folders):
+    nib.save(nib.Nifti1Image(np.zeros((20, 24, 3), np.uint8), SPACING), folders / "masks/p1_a.nii.gz")
+    out = folders / "out"
+    done = report("--masks", folders / "masks", "-l", folders / "labels", "-o", out)
+    assert done.exit_code == 0, done.output
+    assert "the mask holds no object (1 case, first p1_a)" in done.output
+    assert "the labels hold no object" not in done.output
+    line = next(line for line in done.output.splitlines() if line.startswith("masks "))
+    assert line.endswith("2  HD95 1")
+    hd95 = json.loads((out / "summary.json").read_text())["scores"]["masks"]["macro"]["all"]["hd95_mm"]
+    assert (hd95["n"], hd95["n_undefined"]) == (1, 1)
+    assert "1 of 2" in (out / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -84,6 +124,15 @@ def test_a_mask_that_does_not_fit_is_a_failure_and_the_others_are_scored(folders
         (("--masks", "masks", "-l", "labels", "-i", "masks", "group=p2"), "group=p2 finds no patient"),
         (("--masks", "masks", "-l", "labels", "metrics.tolerance_mm=-1"), "must be at least 0"),
         (("--masks", "masks", "-l", "labels", "-p", "box"), "No such option"),
+        (
+            ("--masks", "masks", "--masks", "labels", "-l", "labels"),
+            "--masks is given 2 times (masks, labels); give",
+        ),
+        (
+            ("--masks", "masks", "-l", "labels", "--labels", "masks"),
+            "--labels is given 2 times (labels, masks); give",
+        ),
+        (("-l", "labels"), "Missing option '--masks'"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_writes_nothing(folders, monkeypatch, words, message):

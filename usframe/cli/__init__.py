@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
 import click
 
 from usframe import __version__
-from usframe.errors import RequestError, UsframeError
+from usframe.errors import RequestError, UsframeError, escape
 
 COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
@@ -36,16 +38,22 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # a name must not be what ends a run
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except UsframeError as error:
             if os.environ.get("RANK", "0") == "0":
-                for problem in str(error).splitlines():
-                    click.echo(f"Error: {problem}", err=True)
+                for problem in error.problems if isinstance(error, RequestError) else [str(error)]:
+                    print(f"Error: {escape(problem)}", file=sys.stderr)
             raise SystemExit(2 if isinstance(error, RequestError) else 1) from error
         except KeyboardInterrupt as error:
-            click.echo("Error: interrupted", err=True)
+            print("Error: interrupted", file=sys.stderr)
             raise SystemExit(130) from error
 
 

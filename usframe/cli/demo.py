@@ -14,7 +14,7 @@ from usframe.cli.options import plugin_files
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("usframe_demo"), show_default=True)
 @click.option("--cases", type=click.IntRange(min=1), default=6, show_default=True, help="Volumes to simulate.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every draw.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of every draw.")
 @click.option("--data-only", is_flag=True, help="Stop after writing volumes/ and labels/.")
 @plugin_files
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -34,6 +34,7 @@ def command(
     """
     from usframe.cli.options import overrides_of
     from usframe.errors import RequestError
+    from usframe.files import write_json
     from usframe.tasks import Output, execute
 
     if data_only and (overrides or files):
@@ -43,7 +44,7 @@ def command(
         raise RequestError(f"{out} holds something else than a demo; choose another folder with -o")
     remove_cases(out)
     objects = write_cases(volumes, labels, cases, seed)
-    (out / "objects.json").write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "objects.json", objects)
     if not quiet:
         click.echo(f"Simulated {cases} volumes with labels in {volumes} and {labels} (seed {seed}).")
     if data_only:

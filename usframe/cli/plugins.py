@@ -59,7 +59,7 @@ def _listed(words: Sequence[str]) -> dict[str, list[str]]:
     from usframe.errors import RequestError
     from usframe.plugins.messages import nearest
 
-    given, problems = parse_overrides(words)
+    given, problems = parse_overrides(words, numbers=False)
     listed = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
     for key, values in listed.items():
         if key not in OPTIONS:

@@ -21,12 +21,13 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from usframe.config.foreign import checked_files
 from usframe.config.limits import outside_limits
 from usframe.config.overrides import first_line, override, parse_overrides
 from usframe.config.places import at_home
 from usframe.config.schema import Common
 from usframe.config.structured import build, twin
-from usframe.config.values import set_value
+from usframe.config.values import is_text, set_value
 from usframe.errors import ConfigError
 from usframe.plugins.registry import nearest
 
@@ -59,7 +60,9 @@ def read(
             problems.append(f"{path}: {key} can only be named on the command line, as {key}=[FILE.py]")
     for key, value in content.items():
         problems += [f"{path}: {problem}" for problem in set_value(config, schema, key, value, groups)]
+    texts, _ = parse_overrides(overrides, numbers=False)
     for key, value in given.items():
+        value = texts[key] if is_text(schema, key) else value
         problems += set_value(config, schema, key, value, groups)
     try:
         values = OmegaConf.to_container(config, resolve=True)
@@ -105,12 +108,12 @@ def find_experiment(experiment: str) -> Path:
 def _compose_yaml(path: Path, choices: Mapping[str, str]) -> dict[str, Any]:
     """What the YAML and its defaults list say, with one file chosen from each group in ``choices``."""
     try:
-        alone = OmegaConf.load(path)
-        if not isinstance(alone, DictConfig):
-            raise ConfigError(f"{path}: an experiment is made of 'key: value' lines")
-        if "hydra" in alone:  # its searchpath could import any package
-            raise ConfigError(f"{path}: unknown key 'hydra'")
-        with _hydra_at(path.parent.resolve()):
+        with checked_files(), _hydra_at(path.parent.resolve()):
+            alone = OmegaConf.load(path)
+            if not isinstance(alone, DictConfig):
+                raise ConfigError(f"{path}: an experiment is made of 'key: value' lines")
+            if "hydra" in alone:  # its searchpath could import any package
+                raise ConfigError(f"{path}: unknown key 'hydra'")
             folders = [f"file://{CONFIGS}", f"file://{CONFIGS / 'experiment'}"]
             search = override("hydra.searchpath", folders)
             composed = hydra.compose(path.stem, [search], return_hydra_config=True)

@@ -21,10 +21,10 @@ def outside_limits(config: Any) -> list[str]:
         for name, item in _items(key, value, leaf.metadata["number"]):
             if choices and item is not None and item not in choices:
                 problems.append(f"{name}={item} is not possible; choose one of {', '.join(choices)}")
-            elif isinstance(item, int | float) and not (math.isfinite(item) and least <= item <= most):
+            elif isinstance(item, int | float) and not (abs(item) < math.inf and least <= item <= most):
                 words = (
-                    f"at least {least:g}" if least > -math.inf else "",
-                    f"at most {most:g}" if most < math.inf else "",
+                    f"at least {least:.15g}" if least > -math.inf else "",
+                    f"at most {most:.15g}" if most < math.inf else "",
                 )
                 limits = " and ".join(filter(None, words))
                 problems.append(f"{name}={item} is not possible; it must be {limits or 'a finite number'}")

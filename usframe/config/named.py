@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,8 @@ class Named:
     @property
     def label(self) -> str:
         """The name in tables and folders: ``point``, or ``point(count=3)``."""
-        told = ",".join(f"{key}={value}" for key, value in self.arguments.items()).replace("/", "-")
+        told = ",".join(f"{key}={value}" for key, value in self.arguments.items())
+        told = re.sub(r"[/\\\x00-\x1f\x7f]", "-", told)
         return f"{self.name}({told})" if told else self.name
 
 

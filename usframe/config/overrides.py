@@ -10,9 +10,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+# An item of a list, or all of a value, in quotes or not.
+_ITEM = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:[^,\[\]'"\\]|\\.)+""")
 
-def parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Key -> value, the last one where a key is given twice; and one line about each that cannot be read."""
+
+def parse_overrides(overrides: Sequence[str], *, numbers: bool = True) -> tuple[dict[str, Any], list[str]]:
+    """Key -> value, the last one where a key is given twice; and one line about each that cannot be read.
+
+    Without ``numbers`` they stay the text they are written as: ``2024_05_01`` and ``1e3``.
+    """
     parser = OverridesParser.create()
     given: dict[str, Any] = {}
     problems = []
@@ -22,7 +28,8 @@ def parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]
             problems.append(f"{text!r} is no option; options are written KEY=VALUE")
             continue
         try:
-            parsed = parser.parse_override(f"value={value}")
+            text_or_number = value if numbers else _ITEM.sub(_number_as_text, value)
+            parsed = parser.parse_override(f"value={text_or_number}")
         except HydraException as error:
             problems.append(f'{text}: {first_line(error)}; a text goes in quotes: "{override(key, value)}"')
             continue
@@ -31,6 +38,14 @@ def parse_overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], list[str]
         else:
             given[key] = parsed.value()
     return given, problems
+
+
+def _number_as_text(item: re.Match[str]) -> str:
+    try:
+        float(item[0])
+    except ValueError:
+        return item[0]
+    return _quoted(item[0].strip())
 
 
 def override(key: str, value: str | Sequence[str]) -> str:

@@ -1,10 +1,11 @@
-"""Paths in a request: where ``~/`` leads, and what an earlier run owns of a folder."""
+"""Paths in a request: where ``~/`` leads, and which of them must not lie in each other."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-FOLDERS = ("masks", "overlays", "state", "embeddings", "tensorboard")
+DATA = ("volumes", "labels", "masks", "splits")
 
 
 def at_home(place: str) -> str:
@@ -12,6 +13,13 @@ def at_home(place: str) -> str:
     return str(Path(place).expanduser()) if place.startswith("~/") else place
 
 
-def is_result(place: Path, out: Path) -> bool:
-    """Whether ``place`` lies among the masks or overlays of the run in ``out``."""
-    return any(place.resolve().is_relative_to((out / part).resolve()) for part in FOLDERS)
+def entangled(out: Path, places: Mapping[str, str | None]) -> str:
+    """One line for the first of ``places`` (key -> path) that lies in ``out`` or has ``out`` in it; else ""."""
+    whole = out.resolve()
+    for key, place in places.items():
+        found = Path(place).resolve() if place else None
+        if found and whole.is_relative_to(found):
+            return f"out={out} lies inside {key}={place}; choose another -o"
+        if found and found.is_relative_to(whole):
+            return f"{key}={place} lies inside out={out}, where results are replaced; choose another -o"
+    return ""

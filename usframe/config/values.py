@@ -56,6 +56,12 @@ def set_value(
     return _set_named(config, known[section], section, key.removeprefix(f"{section}."), value)
 
 
+def is_text(schema: type[Common], key: str) -> bool:
+    """Whether a key holds a text, or a list of texts."""
+    leaf = leaves(schema).get(key)
+    return leaf is not None and plain_type(leaf.type) in (str, str | None, list[str])
+
+
 def _set_leaf(config: DictConfig, leaf: Field[Any], key: str, value: Any) -> list[str]:
     kind = plain_type(leaf.type)
     if key == "postprocess" and isinstance(value, list):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.data.case import Case
+from usframe.data.case import Case, PromptRow
 from usframe.errors import ReadError, WriteError
-from usframe.files import whole_file, write_json
+from usframe.files import digest, whole_file, write_json
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,32 @@ def open_cached(path: Path) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.ndim != 3:
         raise ReadError(f"{path}: holds no array of three axes (D, H, W)")
     return array
+
+
+def describe_inputs(case: Case, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a case is made from: its patient, prompts, and the size, time and SHA-256 of its files; plain data.
+
+    A file of the size and time that are ``known`` is not read again; one of another time with the same bytes counts
+    as known, so that the answer equals ``known`` unless something differs. Raises `OSError`.
+    """
+    found: dict[str, Any] = {"group": case.group, "prompts": [_plain(row) for row in case.prompts]}
+    for role, path in (("volume", case.volume), ("labels", case.labels)):
+        if path is not None:
+            earlier = (known or {}).get(role, {})
+            fresh = {"file": path.name, "size": path.stat().st_size, "time": path.stat().st_mtime_ns}
+            if fresh != {key: earlier.get(key) for key in fresh} or path.is_dir():
+                fresh["sha256"] = digest(path)
+                same = all(fresh[key] == earlier.get(key) for key in ("file", "size", "sha256"))
+                found[role] = earlier if same else fresh
+            else:
+                found[role] = earlier
+    return found
+
+
+def _plain(row: PromptRow) -> list[Any]:
+    arrays = (row.points, row.point_labels, row.box)
+    drawn = [None if array is None else np.asarray(array).tolist() for array in arrays]
+    return [row.frame, row.object_id, *drawn, None if row.mask is None else digest(row.mask)]
 
 
 def _sources(case: Case) -> list[list[Any]]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from usframe.data.meaning import Meaning
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +29,10 @@ class PromptRow:
 
 @dataclass(frozen=True)
 class Case:
-    """One volume on disk, with its labels where there are any. ``group``: its patient, "" where each is one."""
+    """One volume on disk, with its labels where there are any.
+
+    ``group``: its patient, "" where each is one. ``meaning``: of the label values of its run.
+    """
 
     name: str
     volume: Path
@@ -34,3 +41,4 @@ class Case:
     columns: Mapping[str, str] = field(default_factory=dict)
     prompts: Sequence[PromptRow] = ()
     group: str = ""
+    meaning: Meaning | None = field(default=None, compare=False, repr=False)

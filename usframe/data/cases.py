@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from unicodedata import normalize
 
 from usframe.config.schema import Paired
 from usframe.data.case import Case
-from usframe.data.reading import check_readers
+from usframe.data.meaning import Meaning
+from usframe.data.volumes import check_readers
 from usframe.errors import PairingError
 from usframe.plugins import Plugins
 from usframe.plugins.registry import Registry
@@ -77,7 +80,13 @@ def find_cases(settings: Paired, labels: str | None, plugins: Plugins, *, role: 
         role=role,
     )
     check_readers((path for case in cases for path in (case.volume, case.labels) if path is not None), plugins)
-    return cases
+    meaning = Meaning(
+        [case.labels for case in cases if case.labels is not None],
+        layout=settings.label_layout or settings.layout,
+        allow_outside=settings.allow_outside,
+        plugins=plugins,
+    )
+    return [replace(case, meaning=meaning) for case in cases]
 
 
 def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
@@ -104,13 +113,14 @@ def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
 
 
 def _by_case(paths: Iterable[Path], readers: Registry, label_suffix: str = "") -> Files:
-    """Files by case name; those whose name does not end in ``label_suffix`` are left out."""
+    """Files by case name, in composed Unicode (NFC); those that do not end in ``label_suffix`` are left out."""
     groups: Files = defaultdict(list)
+    label_suffix = normalize("NFC", label_suffix)
     for path in paths:
         suffix, _ = readers.for_path(path)
         tails = [suffix[at:] for at in range(len(suffix)) if suffix[at] == "."] + [""]
         for tail in tails if label_suffix else tails[:1]:  # _Mask.seg reaches into .seg.nrrd
-            stem = path.name[: len(path.name) - len(tail)]
+            stem = normalize("NFC", path.name[: len(path.name) - len(tail)])
             if stem.endswith(label_suffix):
                 groups[stem[: len(stem) - len(label_suffix)]].append(path)
                 break
@@ -142,10 +152,10 @@ def _cases(found: Files, answers: Files | None, readers: Registry, role: str = "
             problems += [f"{path}: no labels for this {role[:-1]}" for path in mine]
         if not mine:
             problems += [f"{path}: no volume for these labels" for path in theirs]
-        for kind, paths in (("volumes", mine), ("labels", theirs)):
+        for kind, paths in ((role, mine), ("labels", theirs)):
             if len(paths) > 1:
                 listing = ", ".join(path.name for path in paths)
-                problems.append(f"{paths[0].parent}: {len(paths)} {kind} for case {name}: {listing}")
+                problems.append(f"{paths[0].parent}: {len(paths)} {kind} for case {name}: {listing}; keep one here")
     if problems:
         raise PairingError(*problems)
     return [

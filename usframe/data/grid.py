@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from usframe.types import Spacing
 
 
@@ -14,6 +17,14 @@ class PlainGrid:
 
     spacing_mm: Spacing | None
     affine: None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedGrid:
+    """A grid that no file has: its ``affine`` (4, 4), (d, h, w, 1) to mm, and its spacing."""
+
+    affine: NDArray[np.float64]
+    spacing_mm: Spacing | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import csv
-import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import regex  # type: ignore[import-untyped] # as re, with a time limit
 
 from usframe.data.case import Case
 from usframe.errors import RequestError
 from usframe.plugins.registry import nearest
 
 COLUMNS = ("case", "group")
+OTHER_TABLE = regex.compile(r"[\w .~/\\-]+\.(tsv|txt|json|ods|xlsx?)", regex.IGNORECASE)
+SECONDS = 10.0  # for the patients of all cases; some expressions would take longer than anybody lives
 
 
 def read_patients(rule: str | None, cases: Sequence[str]) -> dict[str, str]:
     """Case name -> patient, in the order of ``cases``; without a rule every case is a patient of its own.
 
     ``rule``: a regular expression whose first group (or whole match, without one) is the patient, searched in the
-    case name, or a CSV file with the columns ``case`` and ``group``. Raises `RequestError` for a case without one.
+    case name, or a CSV file with the columns ``case`` and ``group``. Raises `RequestError` for a case without one,
+    and for an expression that takes longer than `SECONDS`.
     """
     if rule is None:
         return {case: case for case in cases}
     if rule.lower().endswith(".csv"):
         return _from_table(Path(rule), cases)
+    if OTHER_TABLE.fullmatch(rule):
+        raise RequestError(f"group={rule} is no .csv; write the columns case and group into a file that is")
     try:
-        pattern = re.compile(rule)
-    except re.error as error:
+        pattern = regex.compile(rule)
+    except regex.error as error:
         raise RequestError(f"group={rule} is no regular expression ({error}), and no CSV file") from error
-    found = {case: pattern.search(case) for case in cases}
-    if missing := [case for case, match in found.items() if not (match and (not pattern.groups or match[1]))]:
+    until = time.monotonic() + SECONDS
+    patients: dict[str, str] = {}
+    for case in cases:
+        try:
+            match = pattern.search(case, timeout=max(until - time.monotonic(), 0.001))
+        except TimeoutError as error:
+            raise RequestError(f"group={rule} takes too long on the case name {case}; write it simpler") from error
+        patients[case] = (match and match[1 if pattern.groups else 0]) or ""
+    if missing := [case for case, patient in patients.items() if not patient]:
         raise RequestError(f"group={rule} finds no patient in the case name {missing[0]}{_and_more(missing)}")
-    return {case: match[1 if pattern.groups else 0] for case, match in found.items() if match}
+    return patients
 
 
 def with_patients(cases: Sequence[Case], rule: str | None) -> list[Case]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from usframe.data.grid import OpaqueGrid, PlainGrid
 from usframe.errors import UsframeError, WriteError
+from usframe.files import publish
 from usframe.plugins.load import Plugins, load_plugins
 from usframe.plugins.registry import blame
 from usframe.types import Volume
@@ -60,4 +61,4 @@ def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins:
 def _publish(folder: Path, path: Path) -> None:
     """Move a written file beside ``path``, after the data files that some formats keep next to it."""
     for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
-        file.replace(path.parent / file.name)
+        publish(file, path.parent / file.name)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from usframe.config.schema import Precision
 from usframe.errors import CheckpointError, PluginError, RequestError, UsframeError
+from usframe.inference.weights import counted, read_weights
 from usframe.plugins.load import Plugins, load_plugins
 from usframe.plugins.registry import blame
 from usframe.types import Backbone, Weights
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 RANDOM = "random"
+PREFIXES = ("_orig_mod.", "module.")
 BACKBONE = ("image_size", "module", "checkpoint", "encode", "decode")
 
 
@@ -50,11 +53,22 @@ def load_backbone(
     except UsframeError:
         raise
     except Exception as error:
-        raise PluginError(f"backbone {name} cannot be built: {blame(error)}") from error
+        raise PluginError(f"backbone {name} cannot be built: {blame(error)}{_hidden('sam2')}") from error
     if not isinstance(backbone, Backbone):
         missing = [part for part in BACKBONE if not hasattr(backbone, part)]
         raise PluginError(f"backbone {name} is no usframe.types.Backbone: it has no {', '.join(missing)}")
     return backbone
+
+
+def _hidden(package: str) -> str:
+    """What to do where a folder of the working folder was imported instead of the installed ``package``."""
+    spec = find_spec(package)
+    places = spec.submodule_search_locations if spec else None
+    if Path.cwd() / package not in map(Path, places or ()):
+        return ""
+    return (
+        f"; ./{package} hides the installed package, so type usframe, not python -m usframe, or change the folder"
+    )
 
 
 def _keywords(name: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,13 +144,13 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
 
 
 def load_weights(module: torch.nn.Module, path: Path) -> None:
-    """Load a .pt (``{"model": state_dict}`` or a bare one) or .safetensors file into ``module``, strictly.
+    """Load a .pt or .safetensors file, as `read_weights` reads it, into ``module``, strictly.
 
-    Nothing but tensors is unpickled. Raises `CheckpointError` naming what is missing, unexpected or of another
-    shape.
+    Names may begin with what `torch.compile` (``_orig_mod.``) and data parallel training (``module.``) put before
+    all of them. Raises `CheckpointError` naming what is missing, unexpected, of another shape or not finite.
     """
-    state = read_weights(path)
     expected = module.state_dict()
+    state = _named_as(expected, read_weights(path))
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
     reshaped = [
@@ -146,36 +160,32 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     ]
     if missing or unexpected or reshaped:
         parts = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
-        what = "; ".join(_listed(kind, keys) for kind, keys in parts if keys)
+        what = "; ".join(counted(kind, keys) for kind, keys in parts if keys)
         differ = len(missing) + len(reshaped)
         other = "; these are weights of another network, check --backbone" if differ > len(expected) / 4 else ""
         raise CheckpointError(
             f"checkpoint {path} does not fit this network of {len(expected)} tensors: {what}{other}"
         )
+    if broken := [key for key in expected if not _sound(state[key], expected[key])]:
+        raise CheckpointError(
+            f"checkpoint {path} holds NaN or infinite values in {counted('of its tensors', broken)}; "
+            "its training diverged or the file is damaged, take another"
+        )
     module.load_state_dict(state, strict=True)
 
 
-def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
-    """The state dict stored in ``path``. Raises `CheckpointError` for anything else."""
-    import torch
-    from safetensors.torch import load_file
-
-    try:
-        state: Any = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except Exception as error:  # torch and safetensors raise a dozen unrelated types for a damaged file
-        raise CheckpointError(
-            f"checkpoint {path} cannot be read as weights (a .pt or .safetensors of tensors and nothing else); "
-            "it may be damaged or not fully downloaded"
-        ) from error
-    if isinstance(state, Mapping) and isinstance(state.get("model"), Mapping):
-        state = state["model"]
-    if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise CheckpointError(f"checkpoint {path} holds no state dict (a mapping of names to tensors)")
+def _named_as(expected: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """The state dict without a prefix that all its names have and none that is expected."""
+    for prefix in PREFIXES * 2:
+        if all(key.startswith(prefix) for key in state) and not any(key.startswith(prefix) for key in expected):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def _sound(value: torch.Tensor, fresh: torch.Tensor) -> bool:
+    """Whether a weight is finite, but for places that are infinite in a ``fresh`` network, such as a mask."""
+    finite = value.to(fresh.dtype).isfinite()
+    return bool(finite.all()) or finite.equal(fresh.isfinite().to(finite.device))
 
 
 def sha256(path: Path) -> str:
@@ -185,8 +195,3 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _listed(what: str, keys: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(keys) - most} more" if len(keys) > most else ""
-    return f"{len(keys)} {what} ({', '.join(keys[:most])}{more})"

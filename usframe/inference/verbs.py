@@ -84,7 +84,10 @@ def _unusable(decoded: object, prompts: int, side: int) -> str:
         if tuple(values.shape) != shape or not masks or values.dtype != torch.float32:
             got = f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"
             return f"{name} of {got} for {prompts} prompts, not float32 of (N, M, S/4, S/4), (N, M) and (N,)"
-    return ""
+    if torch.is_grad_enabled():  # a training looks at its loss
+        return ""
+    finite = decoded.logits.isfinite().all() & decoded.iou.isfinite().all() & ~decoded.presence.isnan().any()
+    return "" if finite else "NaN or infinite values; check its weights, or use precision=fp32"
 
 
 def _name_of(backbone: Backbone) -> str:

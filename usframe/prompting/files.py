@@ -156,6 +156,9 @@ def _box(cells: Mapping[str, Any]) -> NDArray[np.float32] | None:
         raise ValueError(f"box has {len(numbers)} numbers, not x0, y0, x1, y1")
     if numbers[0] > numbers[2] or numbers[1] > numbers[3]:
         raise ValueError(f"box={numbers} ends before it begins; it is x0, y0, x1, y1")
+    if max(numbers) <= 1 and any(number != int(number) for number in numbers):
+        told = " ".join(f"{number:g}" for number in numbers)
+        raise ValueError(f"box {told} looks normalised; usframe takes pixels, multiply by the width and height")
     return np.array(numbers, np.float32)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypedDict
 
 from usframe.reporting.results import NO_NETWORK
+from usframe.reporting.text import counted
 from usframe.scoring.baselines import BASELINES
 from usframe.scoring.metrics import Row
-from usframe.scoring.statistics import holm, paired_test
-from usframe.scoring.summary import MACRO, Summary, mean, mean_scores
+from usframe.scoring.statistics import ALPHA, holm, least_patients, paired_test
+from usframe.scoring.summary import MACRO, Summary, mean, mean_scores, unasked_objects
 
 CLEAN, NOISED = "clean", "noised"
 JUDGED = {"slice": "all", "propagate": "unprompted"}  # mode -> the slices that the table and the tests are about
@@ -123,7 +124,7 @@ def list_tests(mode: str, condition: str, rows: Iterable[Row]) -> list[PairTest]
     families of tests are corrected by `holm` apart.
     """
     slices = JUDGED[mode]
-    patients = patient_dice(row for row in rows if row["slices"] == slices)
+    patients = patient_dice([row for row in rows if row["slices"] == slices])
     strategies = [name for name in patients if name not in BASELINES]
     baselines = [name for name in patients if name in BASELINES]
     families = {"strategies": combinations(strategies, 2), NO_NETWORK: product(strategies, baselines)}
@@ -151,12 +152,49 @@ def list_tests(mode: str, condition: str, rows: Iterable[Row]) -> list[PairTest]
     return found
 
 
-def patient_dice(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
-    """Prompt -> patient -> Dice, of those that have one."""
+def verdict(tests: Iterable[PairTest]) -> str:
+    """How many pairs of one mode and condition differ, and which tests could never have said so."""
+    families: dict[str, list[PairTest]] = {}
+    for test in tests:
+        families.setdefault(test["family"], []).append(test)
+    decidable: list[PairTest] = []
+    hopeless: dict[int, int] = {}
+    patients = 0
+    for family in families.values():
+        known = [test for test in family if test["p_holm"] is not None]
+        number, most = len(known) or len(family), max(test["n"] for test in family)
+        if most < least_patients(number) and not any(_differs(test) for test in known):
+            hopeless[number], patients = least_patients(number), max(patients, most)
+        else:
+            decidable += family
+    said = []
+    if decidable:
+        differ, undefined = sum(map(_differs, decidable)), sum(test["p_holm"] is None for test in decidable)
+        said.append(f"{differ} of {counted(len(decidable), 'pair')} differ (Holm p < {ALPHA})")
+        said += [f"{undefined} undefined"] * bool(undefined)
+    if hopeless:
+        needed = ", ".join(
+            f"{counted(tests, 'test')} need{'s' * (tests == 1)} at least {least}"
+            for tests, least in hopeless.items()
+        )
+        which = "the others " if decidable else ""
+        said.append(f"{which}cannot be decided with n = {counted(patients, 'patient')} ({needed})")
+    return ", ".join(said)
+
+
+def _differs(test: PairTest) -> bool:
+    return test["p_holm"] is not None and test["p_holm"] < ALPHA
+
+
+def patient_dice(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Prompt -> patient -> Dice, of those that have one; without the objects that no case was asked for."""
+    unasked = unasked_objects(rows)
     cases: dict[tuple[str, str, str], list[float | None]] = {}
     prompts: dict[str, dict[str, list[float]]] = {}
     for row in rows:
         prompts.setdefault(row["prompt"], {})
+        if row["object"] in unasked:
+            continue
         cases.setdefault((row["prompt"], row["group"], row["case"]), []).append(row["scores"].get("dice"))
     for (prompt, patient, _), values in cases.items():
         if (dice := mean(values)) is not None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from usframe.errors import escape
 from usframe.files import write_csv, write_json
-from usframe.reporting.cells import Cell, PairTest, Part, list_cells, list_tests, merge_draws, shown_cells
+from usframe.reporting.cells import Cell, PairTest, Part, list_cells, list_tests, merge_draws, shown_cells, verdict
 from usframe.reporting.comparison_page import plot, table, write_page
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import FAILURE_COLUMNS, CaseResult, Failure, SliceCounts, list_failures
@@ -16,7 +17,6 @@ from usframe.reporting.text import counted, written
 from usframe.scoring.baselines import COPIED
 from usframe.scoring.summary import Summary, summarise
 
-ALPHA = 0.05
 CELL_COLUMNS = (
     *("mode", "condition", "prompt", "network", "oracle", "object", "slices", "score"),
     *("mean", "sd", "median", "ci95_low", "ci95_high", "n", "n_groups", "n_undefined"),
@@ -79,12 +79,9 @@ def print_comparison(answer: ComparisonAnswer, seconds: float) -> None:
     if answer["table"]:
         print(table(answer["table"]))
     for (mode, condition), tests in _by_part(answer["tests"]).items():
-        known = [test["p_holm"] for test in tests if test["p_holm"] is not None]
-        differ = f"{sum(p < ALPHA for p in known)} of {counted(len(tests), 'pair')} differ (Holm p < {ALPHA})"
-        undefined = f", {len(tests) - len(known)} undefined" if len(known) < len(tests) else ""
-        print(f"{mode}, {condition}: {differ}{undefined}")
+        print(f"{mode}, {condition}: {verdict(tests)}")
     for note in answer["notes"]:
-        print(f"note: {note}")
+        print(escape(f"note: {note}"))
     done = f"{cases['total'] - cases['failed']} of {counted(cases['total'], 'case')}"
     print(f"{done}, {counted(encoded, 'slice')} encoded in {seconds:.0f} s")
     print(written(Path(answer["out"]), ("overlays", *FILES)))

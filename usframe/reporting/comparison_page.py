@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from usframe.files import write_file
-from usframe.reporting.cells import CLEAN, NOISED, Cell, PairTest, Part
+from usframe.reporting.cells import CLEAN, NOISED, Cell, PairTest, Part, verdict
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import NO_NETWORK, ORACLE, Failure
@@ -86,6 +86,9 @@ def write_page(
         ],
         oracle=ORACLE_NOTE,
         tests=tests,
+        verdicts={
+            part: verdict([test for test in tests if (test["mode"], test["condition"]) == part]) for part in parts
+        },
     )
     write_file(path, html)
 

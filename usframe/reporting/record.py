@@ -121,7 +121,7 @@ def describe_host(config: Common, seconds: float) -> RunRecord:
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join(["usframe", *sys.argv[1:]]),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}},
         "platform": platform.platform(),
         "seed": config.seed,
         "seconds": round(seconds, 3),
@@ -142,7 +142,8 @@ def _peak_memory(device: torch.device) -> dict[str, int]:
     return peak
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """The version of an installed package."""
     try:
         return version(package)
     except PackageNotFoundError:

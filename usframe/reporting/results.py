@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypedDict
 
+from usframe.errors import escape
+from usframe.files import write_file
 from usframe.reporting.text import counted
 from usframe.scoring.metrics import Row
 
@@ -74,6 +79,43 @@ class CaseResult:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A result with what it was made from and the files it came with (their place in OUT -> SHA-256)."""
+
+    result: CaseResult
+    inputs: dict[str, Any]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Records:
+    """A file per case in ``folder``, on disk as soon as the case has ended: of these the tables are made."""
+
+    folder: Path
+
+    def keep(self, kept: Kept) -> None:
+        """Raises `WriteError`."""
+        content = json.dumps(asdict(kept), default=lambda number: number.item())
+        write_file(self._path(kept.result.case), content)
+
+    def read(self, case: str) -> Kept | None:
+        """What was kept of a case, None where there is nothing that can be read."""
+        try:
+            content: Mapping[str, Any] = json.loads(self._path(case).read_text(encoding="utf-8"))
+            return Kept(CaseResult(**content["result"]), content["inputs"], content["outputs"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def forget(self, case: str) -> None:
+        self._path(case).unlink(missing_ok=True)
+
+    def _path(self, case: str) -> Path:
+        """Of a long name only the hash, since names have their limits."""
+        name = case.encode(errors="surrogateescape")
+        return self.folder / (f"{case}.json" if len(name) < 200 else f"{sha256(name).hexdigest()}.json")
+
+
 def list_failures(results: Sequence[CaseResult]) -> list[Failure]:
     """The rows of failures.csv."""
     return [
@@ -85,7 +127,7 @@ def print_failures(results: Sequence[CaseResult]) -> None:
     """One line on standard error for every case that failed, and one for those that Ctrl-C left undone."""
     for result in results:
         if result.error and result.stage != INTERRUPTED:
-            print(f"Error: case {result.case} ({result.stage}): {result.error}", file=sys.stderr)
+            print(escape(f"Error: case {result.case} ({result.stage}): {result.error}"), file=sys.stderr)
     if undone := [result.case for result in results if result.stage == INTERRUPTED]:
         print(f"Error: interrupted, {counted(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
 

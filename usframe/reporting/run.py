@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from usframe.config.schema import Compare, Predict
+from usframe.errors import escape
 from usframe.files import write_csv, write_json
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import (
@@ -22,7 +23,15 @@ from usframe.reporting.run_page import RunSummary, write_report
 from usframe.reporting.text import columns, counted, written
 from usframe.scoring.baselines import BASELINES
 from usframe.scoring.metrics import Row
-from usframe.scoring.summary import MACRO, Statistics, Summary, added_scores, summarise
+from usframe.scoring.summary import (
+    MACRO,
+    ScoreStatistics,
+    Statistics,
+    Summary,
+    added_scores,
+    score_notes,
+    summarise,
+)
 from usframe.scoring.table import write_metrics, write_slice_metrics
 
 SETTINGS = (
@@ -43,8 +52,9 @@ def describe_work(
     config: Predict, run: RunRecord, results: Sequence[CaseResult], notes: Sequence[str] = ()
 ) -> RunRecord:
     """``run`` with what was asked for, what the cases add up to, and ``notes`` about all of them."""
-    totals = count_totals(results, labelled=config.labels is not None, notes=notes)
-    encoded, rows = totals["slices"]["encoded"], [row for result in results for row in result.rows]
+    rows = [row for result in results for row in result.rows]
+    totals = count_totals(results, labelled=config.labels is not None, notes=[*notes, *score_notes(rows)])
+    encoded = totals["slices"]["encoded"]
     whole: RunRecord = {
         **run,
         "volumes": config.volumes,
@@ -89,12 +99,17 @@ def write_results(
         "scores": summarise(rows, seed=run["seed"]),
         "marks": mark_prompts(rows),
         "unit": unit_of(rows),
+        "measured": measured_of(rows),
     }
     write_csv(out / "failures.csv", FAILURE_COLUMNS, failures)
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", run)
     done = [result.case for result in results if not result.error]
-    pictures = {name: [out / "overlays" / name / f"{case}.png" for case in done] for name in overlays}
+    folders = {name: out / "overlays" / name for name in overlays}
+    pictures = {
+        name: [path for case in done if (path := folder / f"{case}.png").exists()]
+        for name, folder in folders.items()
+    }
     write_report(out / "report.html", summary, run, title=title, overlays=pictures, failures=failures)
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
 
@@ -119,16 +134,21 @@ def unit_of(rows: Sequence[Row]) -> str:
     return " or ".join(sorted({row["unit"] for row in rows})) or "mm"
 
 
+def measured_of(rows: Sequence[Row]) -> str:
+    """How distances over all slices were measured: 3D, 2D per frame, or both where it differs between cases."""
+    return " or ".join(sorted({row["measured"] for row in rows if row["slices"] == "all"}))
+
+
 def print_results(answer: Answer, seconds: float) -> None:
     """The scores, what was assumed, and where the files are, for the terminal."""
     cases, slices = answer["cases"], answer["slices"]
     empty, looked_at = slices["without_object"], slices["encoded"] or slices["total"]
     done = cases["total"] - cases["failed"]
     if answer["scores"]:
-        split = answer["mode"] == "propagate"
-        print(table(answer["scores"], answer["marks"], answer["unit"], split=split))
+        unit = f"{answer['unit']}, {answer['measured']}"
+        print(table(answer["scores"], answer["marks"], unit, split=answer["mode"] == "propagate"))
     for note in answer["notes"]:
-        print(f"note: {note}")
+        print(escape(f"note: {note}"))
     print(
         f"{done} of {counted(cases['total'], 'case')}, {counted(looked_at, 'slice')} in {seconds:.0f} s"
         + ("; no labels, no scores" if empty is None else f"; {counted(empty, 'slice')} without an object")
@@ -140,23 +160,32 @@ def table(summary: Summary, marks: Mapping[str, str], unit: str = "mm", *, split
     """A summary as plain text, a line per prompt.
 
     Over all slices the Dice of every object and of their mean, HD95 in ``unit`` and NSD of the mean and what other
-    packages measure; with ``split`` the mean Dice of prompted and of unprompted slices beside it. ``marks``: prompt
-    -> what is to be said about it.
+    packages measure; with ``split`` the mean Dice of prompted and of unprompted slices beside it. Where a score of
+    the mean is undefined in some cases, their number. ``marks``: prompt -> what is to be said about it.
     """
     objects = sorted({name for found in summary.values() for name in found} - {MACRO}, key=int)
     split_names, added = ("prompted", "unprompted") if split else (), added_scores(summary)
     marked = any(marks.get(prompt) for prompt in summary)
     heading = ["prompt", *(f"object {name}" for name in objects), "macro", *split_names, f"HD95 {unit}", "NSD"]
-    lines = [[*heading, *added, "n", *["note"] * marked]]
+    named = {"dice": "Dice", "hd95_mm": "HD95", "nsd": "NSD", **{name: name for name in added}}
+    lost = {prompt: _undefined(found[MACRO]["all"], named) for prompt, found in summary.items()}
+    some = any(lost.values())
+    lines = [[*heading, *added, "n", *["undefined"] * some, *["note"] * marked]]
     for prompt, found in summary.items():
         macro = found[MACRO]
         everywhere = macro["all"]
         cells = [_number(found[name]["all"]["dice"]) if name in found else "-" for name in objects]
         cells += [_spread(everywhere["dice"]), *(_number(macro[slices]["dice"]) for slices in split_names)]
         cells += [_number(everywhere["hd95_mm"], 1), *(_number(everywhere[name]) for name in ("nsd", *added))]
-        lines.append([prompt, *cells, str(everywhere["dice"]["n"]), *[marks.get(prompt, "")] * marked])
-    left = {0, len(lines[0]) - 1} if marked else {0}
+        cells += [str(everywhere["dice"]["n"]), *[lost[prompt]] * some, *[marks.get(prompt, "")] * marked]
+        lines.append([prompt, *cells])
+    left = {0, *range(len(lines[0]) - some - marked, len(lines[0]))}
     return f"Dice over all slices: mean of n cases, ± sd\n{columns(lines, left=left)}"
+
+
+def _undefined(scores: ScoreStatistics, named: Mapping[str, str]) -> str:
+    """How many cases lack which score, such as HD95 1."""
+    return ", ".join(f"{named[name]} {n}" for name in named if (n := scores[name]["n_undefined"]))
 
 
 def _number(statistics: Statistics, digits: int = 3) -> str:

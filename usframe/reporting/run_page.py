@@ -19,7 +19,7 @@ NOT_FACTS = ("command", "notes", "slices", "oracle_prompts")
 
 
 class RunSummary(TypedDict):
-    """What summary.json holds. ``cases``: ``total`` and ``failed``. ``unit``: of the distances.
+    """What summary.json holds. ``cases``: ``total`` and ``failed``. ``unit``: of the distances, ``measured``: how.
 
     ``marks``: prompt -> "oracle" or "no network".
     """
@@ -30,6 +30,7 @@ class RunSummary(TypedDict):
     scores: Summary
     marks: dict[str, str]
     unit: str
+    measured: str
 
 
 def write_report(
@@ -58,6 +59,7 @@ def write_report(
         added=added_scores(summary["scores"]),
         marks=summary["marks"],
         unit=summary["unit"],
+        measured=summary["measured"],
         slices=summary["slices"],
         pictures=pictures,
         shown=SHOWN_CASES,

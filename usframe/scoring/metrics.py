@@ -6,12 +6,12 @@ field in CSV, null in JSON, never 0 or 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,46 +20,15 @@ from usframe.config.schema import Metrics
 from usframe.errors import CaseError
 from usframe.plugins import Plugins
 from usframe.plugins.registry import blame
-from usframe.scoring.surface import MeasuredSurfaces, measure_surfaces
-from usframe.types import Metric, Segmentation, Spacing
+from usframe.scoring.surface import measure_surfaces
+from usframe.scoring.table import COLUMNS, IN_SPACE, METRICS, PER_FRAME, SLICES, Row
+from usframe.types import Metric, Segmentation, Spacing, Surfaces
+
+__all__ = ["COLUMNS", "METRICS", "SLICES", "Row", "RowKey", "Scoring", "score_case", "score_slices"]
 
 PromptedSlices: TypeAlias = Mapping[int, AbstractSet[int]]  # object id -> slices
 
-METRICS = ("dice", "iou", "hd95_mm", "assd_mm", "nsd")
-COLUMNS = (
-    *("case", "prompt", "mode", "object", "slices", "n_slices"),
-    *METRICS,
-    *("volume_ml", "reference_volume_ml", "predicted_iou", "unit", "oracle", "group"),
-)
-SLICE_COLUMNS = (*COLUMNS[:4], "frame", *COLUMNS[4:])
-SLICES = ("all", "prompted", "unprompted")
 PIXELS: Spacing = (1.0, 1.0, 1.0)
-
-
-class _OfSlice(TypedDict, total=False):
-    frame: int
-
-
-class Row(_OfSlice):
-    """The scores of one object on one set of slices of a case. ``draw``: 0 for clean prompts, else their number.
-
-    ``scores``: metric -> score, and ``predicted_iou``. ``oracle``: whether the prompt held the object's own label
-    on these slices. ``group``: the patient. ``frame``: the slice, where the row is about a single one.
-    """
-
-    case: str
-    prompt: str
-    draw: int
-    mode: str
-    object: int
-    slices: str
-    n_slices: int
-    scores: dict[str, float | None]
-    volume_ml: float | None
-    reference_volume_ml: float | None
-    unit: str
-    oracle: bool
-    group: str
 
 
 @dataclass(frozen=True)
@@ -106,27 +75,32 @@ def score_case(
     *,
     prompted: PromptedSlices,
     oracle: PromptedSlices,
+    asked: AbstractSet[int] | None = None,
+    per_frame: bool = False,
+    voxel_ml: float | None = None,
 ) -> list[Row]:
     """Rows for every object of the reference or the answer, three per object (`SLICES`).
 
-    ``reference``: (D, H, W), 0 is background. ``spacing_mm``: (3,) along D, H, W; None gives distances in pixels
-    and no millilitres. ``prompted``: object id -> the frames on which it was prompted; ``oracle``: those of them
-    where the prompt held the object's own label mask.
+    ``reference``: (D, H, W), 0 is background. ``spacing_mm``: (3,) along D, H, W; None gives distances in pixels.
+    ``voxel_ml``: of a voxel, see `usframe.data.axis.voxel_ml`; None, and a clip, give no millilitres. ``prompted``:
+    object id -> the frames on which it was prompted; ``oracle``: those of them where the prompt held the object's
+    own label mask. ``asked``: the objects that had a prompt, None for all.
 
-    All scores are taken over the voxels of the set of slices at once. Surfaces are those of the whole volume, see
-    `usframe.scoring.surface`: of a set of slices, from the surface on them to the nearest surface on any slice.
+    Overlaps are taken over the voxels of the set of slices at once. Distances are those in space for all slices
+    of a volume; of a clip (``per_frame``), a single slice and a part of the slices they are measured on each slice
+    in its plane, and a score is the mean over the slices on which it is defined.
     """
     if reference.shape != segmentation.mask.shape:
         raise ValueError(f"reference {reference.shape} and segmentation {segmentation.mask.shape} differ in shape")
     everywhere = np.arange(len(reference))
     rows = []
     for object_id in _objects(reference, segmentation):
-        masks = _Masks(object_id, reference, segmentation, spacing_mm)
+        masks = _Masks(object_id, reference, segmentation, spacing_mm, scoring, asked, per_frame, voxel_ml)
         on_prompt = np.isin(everywhere, list(prompted.get(object_id, ())))
         on_label = np.isin(everywhere, list(oracle.get(object_id, ())))
         sets = (np.full(len(everywhere), True), on_prompt, ~on_prompt)
         for slices, chosen in zip(SLICES, sets, strict=True):
-            rows.append(masks.row(key, slices, chosen, scoring, oracle=bool((on_label & chosen).any())))
+            rows.append(masks.row(key, slices, chosen, oracle=bool((on_label & chosen).any())))
     return rows
 
 
@@ -139,6 +113,7 @@ def score_slices(
     *,
     prompted: PromptedSlices,
     oracle: PromptedSlices,
+    asked: AbstractSet[int] | None = None,
 ) -> list[Row]:
     """Rows for every object and slice where the reference or the answer has it, scored in 2D.
 
@@ -146,15 +121,11 @@ def score_slices(
     """
     rows = []
     for object_id in _objects(reference, segmentation):
-        shown = ((reference == object_id) | (segmentation.mask == object_id)).any((1, 2))
-        for frame in np.flatnonzero(shown).tolist():
-            here = slice(frame, frame + 1)
-            iou = segmentation.predicted_iou[:, here]
-            one = Segmentation(segmentation.mask[here], segmentation.object_ids, iou)
-            masks = _Masks(object_id, reference[here], one, spacing_mm)
+        masks = _Masks(object_id, reference, segmentation, spacing_mm, scoring, asked, per_frame=True)
+        for frame in np.flatnonzero(masks.shown).tolist():
             slices = "prompted" if frame in prompted.get(object_id, ()) else "unprompted"
-            known = frame in oracle.get(object_id, ())
-            row = masks.row(key, slices, np.array([True]), scoring, oracle=known)
+            chosen = np.arange(len(reference)) == frame
+            row = masks.row(key, slices, chosen, oracle=frame in oracle.get(object_id, ()))
             row["frame"] = frame
             rows.append(row)
     return rows
@@ -174,22 +145,50 @@ class _Masks:
         reference: NDArray[np.integer[Any]],
         segmentation: Segmentation,
         spacing_mm: Spacing | None,
+        scoring: Scoring,
+        asked: AbstractSet[int] | None,
+        per_frame: bool,
+        voxel_ml: float | None = None,
     ) -> None:
         self.object_id, self.segmentation, self.spacing_mm = object_id, segmentation, spacing_mm
+        self.scoring, self.asked = scoring, asked is None or object_id in asked
+        self.per_frame, self.voxel_ml = per_frame or len(reference) == 1, None if per_frame else voxel_ml
         self.reference, self.answer = reference == object_id, segmentation.mask == object_id
+        on_reference, on_answer = self.reference.any((1, 2)), self.answer.any((1, 2))
+        self.shown, self.alone = on_reference | on_answer, on_reference ^ on_answer
 
     @cached_property
-    def surfaces(self) -> MeasuredSurfaces:
-        return measure_surfaces(self.answer, self.reference, self.spacing_mm or PIXELS)
+    def by_frame(self) -> dict[str, list[float | None]]:
+        """Metric that takes surfaces -> its value on each slice in its plane, None where neither has the object."""
+        names = [name for name, taken in self.scoring.taken.items() if "surfaces" in taken]
+        values: dict[str, list[float | None]] = {name: [None] * len(self.shown) for name in names}
+        for frame in np.flatnonzero(self.shown).tolist():
+            pair = self.reference[frame : frame + 1], self.answer[frame : frame + 1]
+            surfaces = self._surfaces(*pair)
+            for name in names:
+                values[name][frame] = self._score(name, *pair, surfaces)
+        return values
 
-    def row(self, key: RowKey, slices: str, chosen: NDArray[np.bool_], scoring: Scoring, *, oracle: bool) -> Row:
+    @cached_property
+    def in_space(self) -> Surfaces:
+        return self._surfaces(self.reference, self.answer)
+
+    def _surfaces(self, reference: NDArray[np.bool_], answer: NDArray[np.bool_]) -> Surfaces:
+        return measure_surfaces(answer, reference, self.spacing_mm or PIXELS)
+
+    def row(self, key: RowKey, slices: str, chosen: NDArray[np.bool_], *, oracle: bool) -> Row:
         """The row of the slices that are true in ``chosen`` (D,)."""
         reference, answer = (part if chosen.all() else part[chosen] for part in (self.reference, self.answer))
-        scores: dict[str, float | None] = dict.fromkeys(scoring.metrics)
-        if chosen.any():
-            scores = {name: self._score(name, reference, answer, chosen, scoring) for name in scores}
-        whole = self.spacing_mm is not None and slices == "all"
-        voxel_ml = float(np.prod(self.spacing_mm or PIXELS)) / 1000
+        per_frame = self.per_frame or slices != "all"
+        scores: dict[str, float | None] = dict.fromkeys(self.scoring.metrics)
+        for name in scores if chosen.any() else ():
+            if "surfaces" not in self.scoring.taken[name]:
+                scores[name] = self._score(name, reference, answer)
+            elif per_frame:
+                scores[name] = _mean([self.by_frame[name][frame] for frame in np.flatnonzero(chosen)])
+            else:
+                scores[name] = self._score(name, reference, answer, self.in_space)
+        voxel_ml = self.voxel_ml if slices == "all" else None
         return {
             "case": key.case,
             "prompt": key.prompt,
@@ -199,11 +198,14 @@ class _Masks:
             "slices": slices,
             "n_slices": int(chosen.sum()),
             "scores": {**scores, "predicted_iou": self._predicted_iou(chosen)},
-            "volume_ml": np.count_nonzero(answer) * voxel_ml if whole else None,
-            "reference_volume_ml": np.count_nonzero(reference) * voxel_ml if whole else None,
+            "volume_ml": None if voxel_ml is None else np.count_nonzero(answer) * voxel_ml,
+            "reference_volume_ml": None if voxel_ml is None else np.count_nonzero(reference) * voxel_ml,
             "unit": "px" if self.spacing_mm is None else "mm",
             "oracle": oracle,
             "group": key.group,
+            "asked": self.asked,
+            "measured": PER_FRAME if per_frame else IN_SPACE,
+            "undefined_frames": int(self.alone[chosen].sum()) if per_frame else None,
         }
 
     def _score(
@@ -211,19 +213,16 @@ class _Masks:
         name: str,
         reference: NDArray[np.bool_],
         answer: NDArray[np.bool_],
-        chosen: NDArray[np.bool_],
-        scoring: Scoring,
+        surfaces: Surfaces | None = None,
     ) -> float | None:
-        offered: dict[str, Any] = {}
-        for keyword in scoring.taken[name]:
-            if keyword == "spacing_mm":
-                offered[keyword] = self.spacing_mm or PIXELS
-            elif keyword == "surfaces":
-                offered[keyword] = self.surfaces.on(chosen)
-            else:
-                offered[keyword] = scoring.tolerance_mm(self.object_id)
+        offered: dict[str, Any] = {
+            "spacing_mm": self.spacing_mm or PIXELS,
+            "surfaces": surfaces,
+            "tolerance_mm": self.scoring.tolerance_mm(self.object_id),
+        }
+        taken = {keyword: offered[keyword] for keyword in self.scoring.taken[name]}
         try:
-            value = scoring.metrics[name](reference, answer, **offered)
+            value = self.scoring.metrics[name](reference, answer, **taken)
             score = None if value is None else float(value)
         except Exception as error:
             raise CaseError(f"metric {name} failed on object {self.object_id}: {blame(error)}") from error
@@ -238,3 +237,8 @@ class _Masks:
         values = self.segmentation.predicted_iou[row][chosen]
         predicted = values[np.isfinite(values)]
         return float(predicted.mean()) if len(predicted) else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None

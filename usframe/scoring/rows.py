@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,17 +28,23 @@ class Scores:
 class Reference:
     """The labels (D, H, W) of a case, ``spacing_mm`` (3,) along D, H, W, and how answers are held against them.
 
-    ``drawn``: prompts were made from these very labels.
+    ``drawn``: prompts were made from these very labels. ``per_frame``: D is time (or unknown), so that
+    distances are those of the contours on each frame. ``voxel_ml``: see `usframe.data.axis.voxel_ml`.
     """
 
     labels: NDArray[np.uint8]
     spacing_mm: Spacing | None
     scoring: Scoring
     drawn: bool = True
+    per_frame: bool = False
+    voxel_ml: float | None = None
 
-    def score(self, key: RowKey, answer: Segmentation, prompts: Sequence[Prompt]) -> Scores:
-        """The rows of one answer to ``prompts``."""
-        return self._score(key, answer, frames_of(prompts), self.oracle_frames(prompts))
+    def score(self, key: RowKey, answer: Segmentation, prompts: Sequence[Prompt] | None = None) -> Scores:
+        """The rows of one answer to ``prompts``, or of one that was there already."""
+        if prompts is None:
+            return self._score(key, answer, {}, {}, None)
+        frames = frames_of(prompts)
+        return self._score(key, answer, frames, self.oracle_frames(prompts), {*frames})
 
     def score_baselines(
         self, key: RowKey, prompts: Sequence[Prompt], extents: Extents, mode: Mode, draw: Draw
@@ -49,7 +56,8 @@ class Reference:
         frames, found = frames_of(prompts), Scores()
         given = [] if self.drawn else [prompt for prompt in prompts if prompt.box is not None]
         for name, answer in make_baselines(self.labels, frames, extents, mode, given, draw).items():
-            scores = self._score(replace(key, prompt=name), answer, frames, frames if name == COPIED else {})
+            oracle = frames if name == COPIED else {}
+            scores = self._score(replace(key, prompt=name), answer, frames, oracle, {*frames})
             found.rows += scores.rows
             found.slice_rows += scores.slice_rows
         return found
@@ -63,8 +71,23 @@ class Reference:
             prompt.mask, self.labels[prompt.frame] == prompt.object_id
         )
 
-    def _score(self, key: RowKey, answer: Segmentation, prompted: PromptedSlices, oracle: PromptedSlices) -> Scores:
-        def rows(score: Callable[..., list[Row]]) -> list[Row]:
-            return score(key, self.labels, answer, self.spacing_mm, self.scoring, prompted=prompted, oracle=oracle)
-
-        return Scores(rows(score_case), rows(score_slices) if self.scoring.settings.per_slice else [])
+    def _score(
+        self,
+        key: RowKey,
+        answer: Segmentation,
+        prompted: PromptedSlices,
+        oracle: PromptedSlices,
+        asked: AbstractSet[int] | None,
+    ) -> Scores:
+        given = (key, self.labels, answer, self.spacing_mm, self.scoring)
+        whole = score_case(
+            *given,
+            prompted=prompted,
+            oracle=oracle,
+            asked=asked,
+            per_frame=self.per_frame,
+            voxel_ml=self.voxel_ml,
+        )
+        if not self.scoring.settings.per_slice:
+            return Scores(whole)
+        return Scores(whole, score_slices(*given, prompted=prompted, oracle=oracle, asked=asked))

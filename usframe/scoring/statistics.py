@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from scipy.stats import wilcoxon
 
-LEAST_PAIRS = 6  # with fewer, no exact two-sided p value can be below 0.05
+ALPHA = 0.05
+LEAST_PAIRS = 6  # with fewer, no exact two-sided p value can be below `ALPHA`
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ def paired_test(first: Mapping[str, float], second: Mapping[str, float]) -> Pair
     if len(moved) < LEAST_PAIRS:
         return PairedTest(len(both), mean, None, f"only {len(moved)} patients differ, {LEAST_PAIRS} are needed")
     return PairedTest(len(both), mean, float(wilcoxon(moved).pvalue))
+
+
+def least_patients(tests: int) -> int:
+    """With fewer patients none of so many tests can have a p of `holm` below `ALPHA`, whatever the scores.
+
+    The smallest exact two-sided p of n patients is 2 / 2^n, and the smallest of m tests is multiplied by m.
+    """
+    return next(n for n in count(LEAST_PAIRS) if tests * 2 / 2**n < ALPHA)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -35,17 +35,19 @@ Summary: TypeAlias = dict[str, dict[str, dict[str, ScoreStatistics]]]  # prompt 
 def summarise(rows: Sequence[Row], *, seed: int = 0, resamples: int = 2000) -> Summary:
     """``{prompt: {object: {slices: {score: statistics}}}}`` over cases, ready for JSON.
 
-    ``rows``: of one mode, with one draw of each prompt. Objects are ids as text, and "macro": the mean over the
-    objects of each case that have a defined score. Statistics: mean, sd (of a sample) and median over cases, ci95
-    (percentile bootstrap of that mean which draws patients with all their cases), n cases of n_groups patients,
-    n_undefined. What is undefined, such as the ci95 of one patient, is None.
+    ``rows``: of one mode, with one draw of each prompt. Objects are ids as text, and "macro": the `mean_scores` of
+    the objects of each case, without `unasked_objects`. Statistics: mean, sd (of a sample) and median over cases,
+    ci95 (percentile bootstrap of that mean which draws patients with all their cases), n cases of n_groups
+    patients, n_undefined. What is undefined, such as the ci95 of one patient, is None.
     """
     members: dict[tuple[str, str, str], list[tuple[str, Scores]]] = {}
     for row in sorted(rows, key=lambda row: row["object"]):
         key = (row["prompt"], str(row["object"]), row["slices"])
         members.setdefault(key, []).append((row["group"], row["scores"]))
+    unasked = unasked_objects(rows)
     for (_, prompt, slices), objects in _by_case(rows).items():
-        members.setdefault((prompt, MACRO, slices), []).append((objects[0]["group"], mean_scores(objects)))
+        macro = mean_scores([row for row in objects if row["object"] not in unasked])
+        members.setdefault((prompt, MACRO, slices), []).append((objects[0]["group"], macro))
     names = score_names(rows)
     summary: Summary = {prompt: {} for prompt in dict.fromkeys(row["prompt"] for row in rows)}
     for (prompt, name, slices), found in members.items():
@@ -64,8 +66,43 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 def mean_scores(rows: Sequence[Row]) -> Scores:
-    """The `mean` of every score."""
-    return {name: mean(row["scores"].get(name) for row in rows) for name in score_names(rows)}
+    """The `mean` of every score; None where one is undefined though labels or answer show the object.
+
+    So a lost object, which has no distance, does not make the distance of the others that of all. An object that
+    neither of them shows is left out; so is a missing predicted IoU.
+    """
+    there = [row["scores"] for row in rows if row["scores"].get("dice") is not None]
+    lost = {name for scores in there for name, value in scores.items() if value is None and name != PREDICTED}
+    return {
+        name: None if name in lost else mean(row["scores"].get(name) for row in rows) for name in score_names(rows)
+    }
+
+
+def unasked_objects(rows: Iterable[Row]) -> set[int]:
+    """The objects that had no prompt in any case, so that nothing was answered about them."""
+    asked: dict[int, bool] = {}
+    for row in rows:
+        asked[row["object"]] = asked.get(row["object"], False) or row["asked"]
+    return {object_id for object_id, prompted in asked.items() if not prompted}
+
+
+def score_notes(rows: Sequence[Row]) -> list[str]:
+    """What is to be known about scores: which objects are in no macro, and how many frames have no distance."""
+    notes = []
+    if unasked := sorted(unasked_objects(rows)):
+        listed = f"object{'s' * (len(unasked) > 1)} {', '.join(map(str, unasked))}"
+        notes.append(f"no case has a prompt for {listed}: scored, but left out of the mean of objects")
+    frames: dict[str, int] = {}
+    for row in rows:
+        counted = row["slices"] == "all" and row["n_slices"] > 1 and row["asked"] and row["draw"] == 0
+        if counted and row["undefined_frames"]:
+            frames[row["prompt"]] = frames.get(row["prompt"], 0) + row["undefined_frames"]
+    if frames:
+        counts = ", ".join(f"{prompt} {count}" for prompt, count in frames.items())
+        notes.append(
+            f"frames on which only the labels or only the answer show an object have no distance: {counts}"
+        )
+    return notes
 
 
 def added_scores(summary: Summary) -> list[str]:

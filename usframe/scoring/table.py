@@ -1,13 +1,54 @@
-"""Rows of scores as the CSV files of a run have them."""
+"""Rows of scores, and the CSV files of a run that have them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from usframe.files import write_csv
-from usframe.scoring.metrics import COLUMNS, SLICE_COLUMNS, Row
+
+METRICS = ("dice", "iou", "hd95_mm", "assd_mm", "nsd")
+COLUMNS = (
+    *("case", "prompt", "mode", "object", "slices", "n_slices"),
+    *METRICS,
+    *("volume_ml", "reference_volume_ml", "predicted_iou", "unit", "oracle", "group"),
+    *("asked", "measured", "undefined_frames"),
+)
+SLICE_COLUMNS = (*COLUMNS[:4], "frame", *COLUMNS[4:])
+SLICES = ("all", "prompted", "unprompted")
+PER_FRAME, IN_SPACE = "2D per frame", "3D"  # how distances were measured
+
+
+class _OfSlice(TypedDict, total=False):
+    frame: int
+
+
+class Row(_OfSlice):
+    """The scores of one object on one set of slices of a case. ``draw``: 0 for clean prompts, else their number.
+
+    ``scores``: metric -> score, and ``predicted_iou``. ``oracle``: whether the prompt held the object's own label
+    on these slices. ``group``: the patient. ``frame``: the slice, where the row is about a single one. ``asked``:
+    whether the object had a prompt in this case. ``measured``: `PER_FRAME` or `IN_SPACE`. ``undefined_frames``: how
+    many slices have no distance, as only one of the two shows the object; None in 3D.
+    """
+
+    case: str
+    prompt: str
+    draw: int
+    mode: str
+    object: int
+    slices: str
+    n_slices: int
+    scores: dict[str, float | None]
+    volume_ml: float | None
+    reference_volume_ml: float | None
+    unit: str
+    oracle: bool
+    group: str
+    asked: bool
+    measured: str
+    undefined_frames: int | None
 
 
 def score_names(rows: Iterable[Row]) -> list[str]:
@@ -37,4 +78,5 @@ def _columns(known: Sequence[str], rows: Sequence[Row]) -> list[str]:
 def _flat(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     for row in rows:
         line: dict[str, Any] = {key: value for key, value in row.items() if key not in ("scores", "draw")}
-        yield line | row["scores"] | {"prompt": drawn_name(row), "oracle": str(row["oracle"]).lower()}
+        said = {key: str(line[key]).lower() for key in ("oracle", "asked")}
+        yield line | row["scores"] | said | {"prompt": drawn_name(row)}

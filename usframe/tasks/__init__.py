@@ -84,7 +84,12 @@ def execute(
         if asked and not possible:
             raise RequestError(f"{option} is not available for task={config.task}")
     module, _, name = (task.dry_run if dry_run else task.run).partition(":")
-    status: int = getattr(import_module(f"usframe.tasks.{module}"), name)(config, plugins, output)
+    run = getattr(import_module(f"usframe.tasks.{module}"), name)
+    close_folder = import_module("usframe.tasks.folder").close_folder
+    try:
+        status: int = run(config, plugins, output)
+    finally:
+        close_folder()
     return status
 
 

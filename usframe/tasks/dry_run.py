@@ -10,7 +10,7 @@ import numpy as np
 
 from usframe.config.schema import Compare, Predict
 from usframe.data.case import Case
-from usframe.errors import RequestError
+from usframe.errors import RequestError, escape
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
@@ -109,7 +109,8 @@ def _failed(case: Case, result: CaseResult) -> Plan:
 
 def _show(plans: Sequence[Plan], config: Predict) -> None:
     for plan in plans:
-        print(describe(plan))
+        for line in describe(plan):
+            print(escape(line))
     broken = sum("error" in plan for plan in plans)
     objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
     print(
@@ -118,11 +119,11 @@ def _show(plans: Sequence[Plan], config: Predict) -> None:
     )
 
 
-def describe(plan: Plan) -> str:
+def describe(plan: Plan) -> list[str]:
     """A plan in a few lines for the terminal."""
     head = f"{plan['case']}: {plan['volume']}" + (f" + {plan['labels']}" if plan["labels"] else ", no labels")
     if "error" in plan:
-        return f"{head}\n  error: {plan['error']}"
+        return [head, f"  error: {plan['error']}"]
     spacing = " x ".join(f"{mm:g}" for mm in plan["spacing_mm"] or ()) + " mm" if plan["spacing_mm"] else "unknown"
     labels = "no labels"
     if plan["labels"]:
@@ -130,13 +131,12 @@ def describe(plan: Plan) -> str:
         labels = f"labels {_ranges(plan['label_values'])}; {empty} slices without an object"
     depth, height, width = plan["shape"]
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
-    lines = [
+    return [
         head,
         f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}; {labels}",
         f"  prompts: {counts}" + (f" -> {', '.join(plan['masks'])}" if plan["masks"] else ""),
         *(f"  note: {note}" for note in plan["notes"]),
     ]
-    return "\n".join(lines)
 
 
 def _ranges(values: Sequence[int]) -> str:

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
 
 from usframe.config.schema import Finetune
+from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
@@ -54,6 +56,14 @@ class Training:
     def part(self, names: Sequence[str]) -> list[ScannedCase]:
         return [self.scanned[name] for name in names]
 
+    def facts(self) -> dict[str, Any]:
+        """Who is in which part, and the files of each case: what a training that goes on must find again."""
+        found: dict[str, Any] = {}
+        for part, names in asdict(self.split).items():
+            for name in names:
+                found[f"{part}.{name}"] = describe_inputs(self.scanned[name].case) if name in self.scanned else {}
+        return found
+
     def describe(self) -> str:
         """What is trained on what, in a few lines for the terminal."""
         lines = []
@@ -85,7 +95,8 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
     identity = identify(backbone, config.backbone)
     if accelerator.is_main_process and not output.quiet:
         print(training.describe())
-    out = prepare_output(config, accelerator, resume=True)
+    facts = {"checkpoint_sha256": identity.sha256} | training.facts()
+    out = prepare_output(config, accelerator, facts=facts)
     if accelerator.is_main_process:
         write_splits(out / "splits.json", [split])
     validation = validation_of(config, backbone, strategies_of(config, plugins), plugins, accelerator)

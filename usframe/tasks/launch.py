@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 from omegaconf import OmegaConf
 
 from usframe.config.overrides import escaped
-from usframe.config.places import FOLDERS
 from usframe.config.schema import Common, Networked, Trained
-from usframe.errors import RequestError
+from usframe.errors import RequestError, WriteError
+from usframe.files import Manifest, write_file
 from usframe.inference.checkpoints import resolve_device, resolve_precision
+from usframe.tasks.folder import RECORD, Resume, close_folder, open_folder
 
 DEVICE = "ACCELERATE_TORCH_DEVICE"
-RECORD = "experiment.yaml"
-FILES = (
-    "metrics.csv",
-    "metrics_per_slice.csv",
-    "summary.json",
-    "failures.csv",
-    "run.json",
-    "report.html",
-    "comparison.csv",
-    "tests.csv",
-    "comparison.png",
-    "curve.csv",
-    "augmentations.png",
-    "curve.png",
-    "gains.csv",
-    "before.json",
-    "splits.json",
-    *(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors")),
-    RECORD,
-)
 
 
 def launch(config: Networked, *, training: bool = False) -> Accelerator:
@@ -85,49 +66,47 @@ def _on_device(device: str) -> Iterator[None]:
             os.environ[DEVICE] = before
 
 
-def prepare_output(config: Common, accelerator: Accelerator, *, resume: bool = False) -> Path:
-    """Make OUT, with the resolved experiment in it; ``overwrite`` removes what an earlier run left.
+def prepare_output(
+    config: Common,
+    accelerator: Accelerator,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    files: Iterable[str] = (),
+) -> Path:
+    """`open_folder` of OUT, with the resolved experiment in it, for every process of a run that can go on.
 
-    With ``resume`` an earlier run of the same experiment stays, to be gone on with. Raises `RequestError`, in every
-    process, where an earlier run would be lost or the folder cannot be written.
+    Raises `RequestError`, in every process, where it cannot be had.
     """
-    answer = [_prepare(config, resume) if accelerator.is_main_process else ""]
+    answer = [_prepare(config, "same", facts, files) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
         accelerator.end_training()
         raise RequestError(problem)
+    if not accelerator.is_main_process:
+        Manifest(config.folder).start()
     return config.folder
 
 
 def prepare_folder(config: Common) -> None:
-    """`prepare_output` for a task of one process."""
-    if problem := _prepare(config, resume=False):
+    """`prepare_output` for a task of one process, which begins anew."""
+    if problem := _prepare(config, "never", None, ()):
         raise RequestError(problem)
 
 
-def _prepare(config: Common, resume: bool) -> str:
+def _prepare(config: Common, resume: Resume, facts: Mapping[str, Any] | None, files: Iterable[str]) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
-    out = config.folder
     try:
-        if (out / RECORD).exists():
-            if resume and not config.overwrite and _is_same(config, out / RECORD):
-                return ""
-            if not config.overwrite:
-                return f"{out} holds an earlier run; choose another -o, or add overwrite=true to replace it"
-            for name in FOLDERS:
-                if (out / name).exists():
-                    shutil.rmtree(out / name)
-            for name in FILES:
-                (out / name).unlink(missing_ok=True)
-        out.mkdir(parents=True, exist_ok=True)
-        save_experiment(config, out / RECORD)
-    except OSError as error:
-        return f"cannot write to {out}: {error.strerror}; choose another -o"
+        open_folder(config, resume=resume, facts=facts, files=files)
+        if not (config.folder / RECORD).exists():
+            save_experiment(config, config.folder / RECORD)
+    except (RequestError, WriteError) as error:
+        close_folder()
+        return str(error)
     return ""
 
 
 def save_experiment(config: Common, path: Path) -> None:
-    """Write the `experiment_text` of a run."""
-    path.write_text(experiment_text(config, path), encoding="utf-8")
+    """Write the `experiment_text` of a run. Raises `WriteError`."""
+    write_file(path, experiment_text(config, path))
 
 
 def experiment_text(config: Common, path: Path) -> str:
@@ -140,7 +119,3 @@ def experiment_text(config: Common, path: Path) -> str:
     content["overwrite"] = False
     plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
     return f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
-
-
-def _is_same(config: Common, record: Path) -> bool:
-    return record.read_text(encoding="utf-8") == experiment_text(config, record)

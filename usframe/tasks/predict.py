@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 
 from usframe.config.schema import Predict, prompt_file
 from usframe.data.case import Case
@@ -30,13 +29,13 @@ from usframe.plugins import Plugins
 from usframe.plugins.messages import nearest
 from usframe.prompting.files import read_prompt_file
 from usframe.reporting.record import describe_run, identify
-from usframe.reporting.results import CaseResult, print_failures
+from usframe.reporting.results import INTERRUPTED, print_failures
 from usframe.reporting.run import describe_work, print_results, title_of, write_results
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment
 from usframe.tasks.launch import launch, prepare_output
-from usframe.tasks.loop import run_cases, stop_if_interrupted
-from usframe.tasks.stages import run_stages
+from usframe.tasks.loop import Session, run_cases, stop_if_interrupted
+from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
 
 
@@ -84,28 +83,44 @@ def run(
     report: Report,
     output: Output,
 ) -> int:
-    """Run all cases, shared out over the processes; returns the exit status, 1 if some case failed."""
-    config, main = experiment.config, accelerator.is_main_process
+    """Run all cases that are not done yet, shared out over the processes; the exit status, 1 if some case failed.
+
+    Of several processes the first one's says it all: another must not end them by its own.
+    """
+    config, rank = experiment.config, accelerator.process_index
     identity = identify(backbone, config.backbone)
-    prepare_output(config, accelerator)
+    facts = {"checkpoint_sha256": identity.sha256}
+    prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
     shares = share_cases(cases, accelerator.num_processes, config, experiment.plugins)
     started = time.perf_counter()
-    mine = shares[accelerator.process_index]
-    results = run_cases(partial(run_stages, experiment, backbone), mine, output, main=main)
-    everyone: list[CaseResult] = sorted(gather_object(results), key=lambda result: result.case)
-    if main:
-        seconds = time.perf_counter() - started
-        print_failures(everyone)
-        ran = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
-        record = describe_work(config, ran, everyone, report.notes)
-        answer = report.write(config.folder, everyone, record, title=title_of(config))
-        if output.json:
-            print(json.dumps(answer, indent=2))
-        elif not output.quiet:
-            report.show(answer, seconds)
+    session = Session(config.folder)
+    left = [case for case in shares[rank] if not session.is_done(case)]
+    work = session.work(partial(run_stages, experiment, backbone))
+    results = run_cases(work, left, output, main=rank == 0, keep=session.keep)
+    session.leave(rank)
+    if rank:
+        return 0
+    session.wait(accelerator.num_processes, interrupted=any(one.stage == INTERRUPTED for one in results))
+    everyone = session.results(cases, results)
+    earlier = sum(sum(one.seconds.values()) for one in everyone if one.case in session.skipped)
+    seconds = time.perf_counter() - started + earlier / accelerator.num_processes
+    print_failures(everyone)
+    ran = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
+    record = describe_work(config, ran, everyone, report.notes)
+    answer = report.write(config.folder, everyone, record, title=title_of(config))
+    if output.json:
+        print(json.dumps(answer, indent=2))
+    elif not output.quiet:
+        report.show(answer, seconds)
     accelerator.end_training()
-    stop_if_interrupted(results)
+    stop_if_interrupted(everyone)
     return int(any(result.error for result in everyone))
+
+
+def planned(config: Predict, cases: Sequence[Case]) -> list[str]:
+    """The masks that will be written, from OUT on."""
+    paths = [mask_path(Path(), prompt, case) for prompt in config.labels_of_prompts() for case in cases]
+    return [path.as_posix() for path in paths]
 
 
 def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:

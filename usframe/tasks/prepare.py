@@ -6,7 +6,6 @@ The workflow behind `usframe prepare`. Cases are found and read as by `usframe r
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from usframe.data.fingerprint import describe_case, summarise_fingerprint, write
 from usframe.data.patients import with_patients
 from usframe.data.reading import read_case
 from usframe.data.splits import PARTS, Split, check_leakage, make_splits, read_splits, without, write_splits
-from usframe.errors import CaseError, RequestError, WriteError
+from usframe.errors import CaseError, RequestError, WriteError, escape
 from usframe.files import write_json
 from usframe.plugins import Plugins
 from usframe.reporting.fingerprint import fingerprint_table
@@ -31,13 +30,14 @@ from usframe.reporting.record import describe_host
 from usframe.reporting.results import CaseResult, count_totals, list_failures, print_failures
 from usframe.reporting.text import counted, written
 from usframe.tasks import Output
+from usframe.tasks.folder import open_folder
 from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 
 RECORD = "prepare.json"
 SPLITS = "splits.json"
 FINGERPRINT = "fingerprint.csv"
 SETTINGS = (
-    *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity"),
+    *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity", "geometry", "axis"),
     *("group", "splits", "folds", "val", "test", "seed"),
 )
 
@@ -122,20 +122,13 @@ def _open_folder(config: Prepare, patients: Mapping[str, str]) -> None:
     """Make OUT, with what is being prepared in it. Raises `RequestError` where something else would be lost."""
     out = config.folder
     fresh = {"settings": settings_of(config), "patients": dict(patients)}
+    if (out / RECORD).exists() and not config.overwrite and (difference := _difference(out / RECORD, fresh)):
+        raise RequestError(f"{out} {difference}; choose another -o, or add --overwrite to replace it")
+    open_folder(config, resume="always", files=[f"{CACHE}/"] if config.cache else [])
     try:
-        if not (out / RECORD).exists():
-            if (out / CACHE).exists():
-                raise RequestError(f"{out / CACHE} is there, but not from usframe prepare; choose another -o")
-        elif config.overwrite:
-            shutil.rmtree(out / CACHE, ignore_errors=True)
-            for name in (RECORD, SPLITS, FINGERPRINT):
-                (out / name).unlink(missing_ok=True)
-        elif difference := _difference(out / RECORD, fresh):
-            raise RequestError(f"{out} {difference}; choose another -o, or add --overwrite to replace it")
         write_json(out / RECORD, fresh)
-    except (OSError, WriteError) as error:
-        cause = error.strerror if isinstance(error, OSError) else error
-        raise RequestError(f"cannot write to {out}: {cause}; choose another -o") from error
+    except WriteError as error:
+        raise RequestError(f"{error}; choose another -o") from error
 
 
 def _difference(record: Path, fresh: Mapping[str, Any]) -> str:
@@ -214,7 +207,7 @@ def _show(out: Path, record: Mapping[str, Any]) -> None:
         ]
         print(f"fold {number}: {', '.join(parts)}")
     for note in record["notes"]:
-        print(f"note: {note}")
+        print(escape(f"note: {note}"))
     total, failed = record["cases"]["total"], record["cases"]["failed"]
     print(f"{total - failed} of {counted(total, 'case')} in {record['seconds']:.0f} s")
     print(written(out, (SPLITS, FINGERPRINT, RECORD, CACHE)))

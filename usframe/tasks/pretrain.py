@@ -33,7 +33,7 @@ def pretrain(config: Pretrain, plugins: Plugins, output: Output) -> int:
     identity = identify(backbone, config.backbone)
     slices = validation_of(config, backbone, strategies_of(config, plugins), plugins, accelerator)
     volumes = validation_of(config, backbone, {"box": plugins.prompts.get("box")}, plugins, accelerator)
-    out = prepare_output(config, accelerator, resume=True)
+    out = prepare_output(config, accelerator, facts={"checkpoint_sha256": identity.sha256})
     started = time.monotonic()
 
     def score() -> dict[str, float]:

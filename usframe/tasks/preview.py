@@ -6,6 +6,7 @@ import numpy as np
 
 from usframe.config.schema import Preview
 from usframe.data.cases import find_cases
+from usframe.errors import escape
 from usframe.plugins import Plugins
 from usframe.reporting.augmentations import draw_sheet
 from usframe.tasks import Output
@@ -40,6 +41,6 @@ def preview(config: Preview, plugins: Plugins, output: Output) -> int:
     draw_sheet(path, columns)
     if not output.quiet:
         for note in read.notes[case.name]:
-            print(f"note: {case.name}: {note}")
+            print(escape(f"note: {case.name}: {note}"))
         print(f"{clip.origin}: {len(columns) - 1} augmentations, {config.draws} draws of each\nWrote {path}")
     return 0

@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from usframe.config.schema import Score
+from usframe.data.axis import voxel_ml
 from usframe.data.cases import pair_cases
+from usframe.data.masks import read_masks
+from usframe.data.meaning import Meaning
 from usframe.data.patients import read_patients
-from usframe.data.reading import check_readers, read_labels, read_volume
+from usframe.data.reading import check_readers, read_volume
 from usframe.errors import CaseError, PairingError, ReadError
 from usframe.geometry import normalise_intensity
 from usframe.plugins import Plugins
@@ -22,7 +25,9 @@ from usframe.reporting.record import RunRecord, describe_host
 from usframe.reporting.results import GIVEN, CaseResult, count_totals, print_failures
 from usframe.reporting.run import print_results, write_results
 from usframe.reporting.text import counted
-from usframe.scoring.metrics import RowKey, Scoring, score_case, score_slices
+from usframe.scoring.metrics import RowKey, Scoring
+from usframe.scoring.rows import Reference
+from usframe.scoring.summary import score_notes
 from usframe.tasks import Output
 from usframe.tasks.launch import prepare_folder
 from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
@@ -49,15 +54,23 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     cases, notes = find_masks(config, plugins)
     scoring = Scoring.of(config.metrics, plugins)
     prepare_folder(config)
-    results = run_cases(partial(score_masks, config, scoring, plugins), cases, output)
+    meaning = Meaning(
+        [case.labels for case in cases],
+        [case.mask for case in cases],
+        layout=config.layout,
+        allow_outside=config.allow_outside,
+        plugins=plugins,
+    )
+    results = run_cases(partial(score_masks, config, scoring, plugins, meaning), cases, output)
     seconds = time.perf_counter() - started
     print_failures(results)
+    rows = [row for result in results for row in result.rows]
     run: RunRecord = {
         **describe_host(config, seconds),
         "masks": config.masks,
         "labels": config.labels,
         "volumes": config.volumes,
-        **count_totals(results, labelled=True, notes=notes),
+        **count_totals(results, labelled=True, notes=[*notes, *score_notes(rows)]),
     }
     pictures = [config.name] if config.volumes else []
     title = f"{config.name} of {config.masks}"
@@ -93,16 +106,20 @@ def find_masks(config: Score, plugins: Plugins) -> tuple[list[MaskedCase], list[
 
 
 def score_masks(
-    config: Score, scoring: Scoring, plugins: Plugins, case: MaskedCase, result: CaseResult, progress: Progress
+    config: Score,
+    scoring: Scoring,
+    plugins: Plugins,
+    meaning: Meaning,
+    case: MaskedCase,
+    result: CaseResult,
+    progress: Progress,
 ) -> None:
     """Read the mask and the labels of one case and score it into ``result``. Raises `CaseError`."""
     with result.timed("read"):
-        volume = read_volume(case.labels, layout=config.layout, plugins=plugins)
-        labels, mask = (
-            read_labels(path, volume, layout=config.layout, plugins=plugins) for path in (case.labels, case.mask)
-        )
-    result.notes += dict.fromkeys([*labels.notes, *mask.notes])
-    if volume.spacing_mm is None:
+        pair = read_masks(case.labels, case.mask, config, plugins, image=case.image, meaning=meaning)
+    labels, mask = pair.labels, pair.mask
+    result.notes += pair.notes
+    if labels.spacing_mm is None:
         result.notes.append("voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels")
     objects = tuple(int(one) for one in np.unique(mask.data) if one)
     answer = Segmentation(mask.data, objects, np.full((len(objects), len(mask.data)), np.nan, np.float32))
@@ -110,10 +127,12 @@ def score_masks(
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
     with result.timed("score"):
         key = RowKey(case.name, case.group, GIVEN, config.name)
-        given = (key, labels.data, answer, volume.spacing_mm, scoring)
-        result.rows += score_case(*given, prompted={}, oracle={})
-        if config.metrics.per_slice:
-            result.slice_rows += score_slices(*given, prompted={}, oracle={})
+        reference = Reference(
+            labels.data, labels.spacing_mm, scoring, per_frame=pair.per_frame, voxel_ml=voxel_ml(labels)
+        )
+        scores = reference.score(key, answer)
+        result.rows += scores.rows
+        result.slice_rows += scores.slice_rows
     if case.image is not None:
         with result.timed("overlay"):
             draw(case.image, labels, answer, case, config, plugins)
@@ -123,7 +142,7 @@ def draw(
     image: Path, labels: Volume, answer: Segmentation, case: MaskedCase, config: Score, plugins: Plugins
 ) -> None:
     """Write the overlay of a case on its image. Raises `CaseError` for one of another shape."""
-    volume = read_volume(image, layout=config.layout, plugins=plugins)
+    volume = read_volume(image, layout=config.layout, allow_outside=config.allow_outside, plugins=plugins)
     if volume.data.shape != labels.data.shape:
         shape = labels.data.shape
         raise ReadError(f"{image}: a volume of {volume.data.shape} for labels of (D, H, W) = {shape}")

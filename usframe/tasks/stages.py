@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from usframe.config.schema import Mode, Predict, prompt_file
+from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
 from usframe.data.reading import Reading
 from usframe.data.writers import mask_suffix, write_mask
-from usframe.errors import CaseError
+from usframe.errors import CaseError, UsframeError
 from usframe.inference.postprocess import clean_mask
 from usframe.inference.propagate import Tracking
 from usframe.inference.segment import segment_sets
+from usframe.plugins.registry import blame
 from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.results import CaseResult
@@ -101,7 +104,7 @@ def finish(
         with result.timed("score"):
             keep_scores(result, reference(experiment, reading).score(row_key(case, variant), answer, prompts))
     if config.overlays and variant.draw == 0:
-        with result.timed("overlay"):
+        with result.timed("overlay"), drawn_if_possible(result):
             names = (variant.mode, variant.prompt) if experiment.compared else (variant.prompt,)
             write_overlay(
                 config.folder.joinpath("overlays", *names, f"{case.name}.png"),
@@ -112,6 +115,16 @@ def finish(
                 spacing_mm=volume.spacing_mm,
                 title="  ".join((case.name, *names[::-1])),
             )
+
+
+@contextmanager
+def drawn_if_possible(result: CaseResult) -> Iterator[None]:
+    """A picture that cannot be drawn is a note, and costs no score."""
+    try:
+        yield
+    except Exception as error:
+        why = str(error) if isinstance(error, UsframeError) else blame(error)
+        result.notes.append(f"the picture could not be drawn: {why}")
 
 
 def score_baselines(
@@ -133,7 +146,15 @@ def score_baselines(
 def reference(experiment: Experiment, reading: Reading) -> Reference:
     assert reading.labels is not None
     drawn = not prompt_file(experiment.config.frames)
-    return Reference(reading.labels, reading.volume.spacing_mm, experiment.scoring, drawn)
+    volume = reading.volume
+    return Reference(
+        reading.labels,
+        volume.spacing_mm,
+        experiment.scoring,
+        drawn,
+        per_frame=reading.per_frame,
+        voxel_ml=voxel_ml(volume),
+    )
 
 
 def row_key(case: Case, variant: Variant) -> RowKey:

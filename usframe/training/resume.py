@@ -11,6 +11,10 @@ from typing import Any
 
 from accelerate import Accelerator
 
+from usframe.errors import TrainingError
+from usframe.files import publish
+from usframe.inference.weights import check_state
+
 STATE = "state"
 
 
@@ -41,9 +45,14 @@ def save_state(accelerator: Accelerator, out: Path) -> None:
     accelerator.save_state(str(fresh))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        if state.exists():
-            state.rename(old)
-        fresh.rename(state)
+        try:
+            if state.exists():
+                if old.exists():  # what a save was removing when it was killed
+                    shutil.rmtree(old)
+                state.rename(old)
+            publish(fresh, state)
+        except OSError as error:
+            raise TrainingError(f"{state}: cannot be written ({error.strerror}); free it and go on") from error
         shutil.rmtree(old, ignore_errors=True)
     accelerator.wait_for_everyone()
 
@@ -51,8 +60,12 @@ def save_state(accelerator: Accelerator, out: Path) -> None:
 def load_state(accelerator: Accelerator, out: Path) -> None:
     """Go on from what `save_state` left in ``out``, where it left something."""
     state, old = out / STATE, out / f"{STATE}.old"
-    if accelerator.is_main_process and old.exists() and not state.exists():
-        old.rename(state)
+    if accelerator.is_main_process:
+        if old.exists() and not state.exists():
+            old.rename(state)
+        for rest in (old, out / f"{STATE}.part"):
+            shutil.rmtree(rest, ignore_errors=True)
     accelerator.wait_for_everyone()
-    if state.exists():
+    if state.is_dir():
+        check_state(state)
         accelerator.load_state(str(state))

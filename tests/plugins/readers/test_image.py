@@ -1,5 +1,6 @@
 """Pictures are one slice, the pages of a .tif are several; labels must be grey and lossless."""
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -107,6 +108,22 @@ def test_what_is_no_picture_is_refused_in_one_line(tmp_path, make, message):
         READER.read(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+
+
+def test_an_imagej_stack_with_one_directory_for_all_slices_is_refused(tmp_path):
+    description = b"ImageJ=1.53t\nimages=4\nslices=4\n\x00"
+    tags = [(256, 7), (257, 6), (258, 8), (262, 1), (270, 0), (273, 0), (277, 1), (278, 6), (279, 42)]
+    start = 8 + 2 + 12 * len(tags) + 4
+    entries = b""
+    for tag, value in tags:
+        kind, count = (2, len(description)) if tag == 270 else (4, 1)
+        value = {270: start, 273: start + len(description)}.get(tag, value)
+        entries += struct.pack("<HHII", tag, kind, count, value)
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    path = tmp_path / "case.tif"
+    path.write_bytes(b"II*\x00" + struct.pack("<I", 8) + directory + description + PAGES.tobytes())
+    with pytest.raises(ReadError, match="an ImageJ stack of 4 slices"):
+        READER.read(path)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.6, 0.98])

@@ -145,6 +145,15 @@ def test_a_coarser_segmentation_is_resampled_by_nearest_neighbour(tmp_path, volu
     np.testing.assert_array_equal(read.data, np.repeat(sitk.GetArrayFromImage(coarse), 2, axis=0))
 
 
+def test_voxels_that_lie_outside_the_volume_are_counted(tmp_path, volume):
+    image = recording(block((TOP, 1)))
+    turn = np.reshape(TURN, (3, 3))
+    image.SetOrigin((np.array(ORIGIN) - turn[:, 1] * 2 * SPACING[1]).tolist())
+    read = READER.read(save(tmp_path / "case.seg.nrrd", image, [{"LabelValue": 1, "Layer": 0}]), onto=volume)
+    assert read.data.sum() == 60
+    assert read.notes == ("120 voxels of the segments lie outside the volume and were left out",)
+
+
 def test_a_segmentation_of_another_recording_is_refused(tmp_path, volume):
     elsewhere = recording(block((TOP, 1)))
     elsewhere.SetOrigin((500, 500, 500))

@@ -14,7 +14,10 @@ from usframe.config.named import Named
 
 Layout = Literal["auto", "dhw", "dwh", "hdw", "hwd", "wdh", "whd"]
 Intensity = Literal["auto", "none", "minmax", "percentile"]
+Axis = Literal["auto", "space", "time"]
+Geometry = Literal["refuse", "resample", "ignore"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+LARGEST_SEED = 2**32 - 1
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -70,7 +73,7 @@ class Common:
     """
 
     out: str | None = option(None)
-    seed: int = option(0, least=0)
+    seed: int = option(0, least=0, most=LARGEST_SEED)
     overwrite: bool = option(False)
     plugins: list[str] = option([])
     prefer: list[str] = option([])
@@ -115,13 +118,21 @@ class Networked(Common):
 
 @dataclass
 class Paired:
-    """Keys of every task that reads volumes and their labels."""
+    """Keys of every task that reads volumes and their labels.
+
+    ``axis``: what D is, ``space`` or ``time``. ``geometry``: what is done with labels whose header places them on
+    another grid than their volume. ``allow_outside``: read data that lies outside the folder of the file that
+    names it.
+    """
 
     volumes: str = option("")
     label_suffix: str = option("")
     layout: Layout = option("auto")
     label_layout: Layout | None = option(None)
     intensity: Intensity = option("auto")
+    axis: Axis = option("auto")
+    geometry: Geometry = option("refuse")
+    allow_outside: bool = option(False)
 
 
 def place_problems(config: Any) -> list[str]:

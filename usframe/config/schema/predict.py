@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from usframe.config.named import Named, in_list
-from usframe.config.places import at_home, is_result
-from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, option
+from usframe.config.places import at_home
+from usframe.config.schema.options import (
+    Axis,
+    Common,
+    Geometry,
+    Intensity,
+    Layout,
+    Networked,
+    Noise,
+    Paired,
+    option,
+)
 
 Mode = Literal["slice", "propagate"]
 Components = Literal["largest", "all", "merged"]
 Multimask = Literal["auto", "always", "never"]
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 PROMPT_FILES = (".csv", ".json")
+FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
 
 
@@ -120,8 +131,6 @@ class Predict(Paired, Networked):
         for key, place in (("volumes", self.volumes), ("labels", self.labels)):
             if place and self.out and Path(self.out).resolve().is_relative_to(Path(place).resolve()):
                 problems.append(f"out={self.out} lies inside {key}={place}; choose another -o")
-            elif place and self.out and self.overwrite and is_result(Path(place), Path(self.out)):
-                problems.append(f"{key}={place} is part of the run that overwrite=true removes; choose another -o")
         return problems
 
     def _frames_problems(self) -> list[str]:
@@ -155,12 +164,20 @@ class Score(Common):
     label_suffix: str = option("")
     layout: Layout = option("auto")
     intensity: Intensity = option("auto")
+    axis: Axis = option("auto")
+    geometry: Geometry = option("refuse")
+    allow_outside: bool = option(False)
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
 
     def problems(self) -> list[str]:
         given = {"masks": self.masks, "labels": self.labels}
-        return [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
+        problems = [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
+        if not FILE_NAME.fullmatch(self.name):  # it becomes a folder in OUT
+            problems.append(
+                f"name={self.name} is not possible; write a name without / and \\ that begins with no dot"
+            )
+        return problems
 
 
 def prompt_file(rule: Any) -> str:

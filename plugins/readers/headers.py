@@ -1,0 +1,157 @@
+"""What the headers of NRRD and MetaImage say that SimpleITK does not pass on: units, unknown spacing, data files.
+
+The fields are those of the NRRD format definition (teem.sourceforge.net/nrrd/format.html) and of MetaIO.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from usframe import ReadError
+
+MOST_BYTES = 1 << 20  # of a header
+UNITS = {
+    **dict.fromkeys(("", "mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), 10.0),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1000.0),
+    **dict.fromkeys(("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer", "micrometers"), 1e-3),
+    **dict.fromkeys(("micrometre", "micrometres"), 1e-3),
+    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1e-6),
+}
+NRRD_BYTES = {
+    **dict.fromkeys(("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"), 1),
+    **dict.fromkeys(("short", "short int", "signed short", "signed short int", "int16", "int16_t"), 2),
+    **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), 2),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t", "uint", "unsigned int", "uint32", "uint32_t"), 4),
+    **dict.fromkeys(("longlong", "long long", "long long int", "signed long long", "int64", "int64_t"), 8),
+    **dict.fromkeys(("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"), 8),
+    **{"float": 4, "double": 8},
+}
+META_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
+ENCODINGS = {"gz": "gzip", "bz2": "bzip2", "txt": "ascii", "text": "ascii"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """``unit``: mm in one unit of length, None where it is none that is known.
+
+    ``spaced``: whether the spacing of each stored axis is given; ``kinds``: of these axes, where they have any.
+    ``needed``: bytes of the voxels, 0 where that cannot be told. ``encoding``: raw, gzip, bzip2, or a word for what
+    is not checked. ``data``: the files with the voxels, which begin at ``start`` where it is the header's own.
+    """
+
+    unit: float | None
+    spaced: tuple[bool, ...]
+    kinds: tuple[str, ...]
+    needed: int
+    encoding: str
+    data: tuple[Path, ...]
+    start: int = 0
+
+
+def read_header(path: Path) -> Header | None:
+    """What ``path`` says, None for a file of another format. Raises `ReadError` for fields that make no sense."""
+    with path.open("rb") as file:
+        raw = file.read(MOST_BYTES)
+    try:
+        if raw[:4] == b"NRRD":
+            return _nrrd(path, raw)
+        return _meta(path, raw) if path.suffix.lower() in (".mha", ".mhd") else None
+    except (ValueError, KeyError, IndexError) as error:
+        raise ReadError(f"{path}: cannot be decoded, damaged or not of this format (its header)") from error
+
+
+def _nrrd(path: Path, raw: bytes) -> Header:
+    end = re.search(rb"\r?\n\r?\n", raw)
+    text = (raw[: end.start()] if end else raw).decode("utf-8", "replace")
+    fields: dict[str, str] = {}
+    listed: list[str] = []
+    for line in text.splitlines()[1:]:
+        if fields.get("data file", "").split(" ")[0] == "LIST":
+            listed.append(line.strip())
+        elif match := re.match(r"([^:#]+):(?!=)\s*(.*)", line):
+            fields[{"datafile": "data file"}.get(match[1].strip().lower(), match[1].strip().lower())] = match[
+                2
+            ].strip()
+    sizes = [int(size) for size in fields["sizes"].split()]
+    encoding = fields.get("encoding", "raw").lower()
+    named = fields.get("data file")
+    start = end.end() if end and named is None else 0
+    attached = (path,) if named is None else ()
+    skipped = {fields.get(key, "0") for key in ("line skip", "lineskip", "byte skip", "byteskip")} != {"0"}
+    each = NRRD_BYTES.get(fields.get("type", "").lower(), 0)
+    return Header(
+        _unit(_quoted(fields.get("space units") or fields.get("units", ""))),
+        _nrrd_spaced(fields, len(sizes)),
+        tuple(fields.get("kinds", "").lower().split()),
+        math.prod(sizes) * each,
+        "skipped" if skipped else ENCODINGS.get(encoding, encoding),
+        attached or _named(path, named or "", listed),
+        start,
+    )
+
+
+def _nrrd_spaced(fields: Mapping[str, str], axes: int) -> tuple[bool, ...]:
+    if directions := re.findall(r"none|\([^)]*\)", fields.get("space directions", "").lower()):
+        given = [part != "none" and "nan" not in part for part in directions]
+    else:
+        given = [math.isfinite(float(part)) for part in fields.get("spacings", "").split()]
+    return tuple(given) if len(given) == axes else (False,) * axes
+
+
+def _meta(path: Path, raw: bytes) -> Header:
+    end = re.search(rb"(?m)^\s*ElementDataFile\s*=\s*(.*?)\s*?(?:\n|\Z)", raw)
+    if end is None:
+        raise ValueError("no ElementDataFile")
+    lines = raw[: end.start()].decode("utf-8", "replace").splitlines()
+    fields = {key.strip(): value.strip() for key, found, value in (line.partition("=") for line in lines) if found}
+    sizes = [int(size) for size in fields["DimSize"].split()]
+    named = end[1].decode("utf-8", "replace").strip()
+    local = named.upper() == "LOCAL"
+    listed = raw[end.end() :].decode("utf-8", "replace").splitlines() if named.startswith("LIST") else []
+    each = META_BYTES.get(
+        fields.get("ElementType", "").removeprefix("MET_").replace("UCHAR", "CHAR").lstrip("U"), 0
+    )
+    spacing = fields.get("ElementSpacing") or fields.get("ElementSize") or ""
+    encoding = "gzip" if _true(fields.get("CompressedData")) else "raw"
+    if fields.get("HeaderSize", "0") != "0":
+        encoding = "skipped"
+    return Header(
+        _unit([fields.get("DistanceUnits", "")]),
+        (len(spacing.split()) == len(sizes),) * len(sizes),
+        (),
+        math.prod(sizes) * each * int(fields.get("ElementNumberOfChannels", 1)),
+        encoding if _true(fields.get("BinaryData", "True")) else "ascii",
+        (path,) if local else _named(path, named, listed),
+        end.end() if local else 0,
+    )
+
+
+def _true(text: str | None) -> bool:
+    return (text or "").lower() in ("true", "1", "t")
+
+
+def _named(path: Path, named: str, listed: Sequence[str]) -> tuple[Path, ...]:
+    """The data files of a detached header: one, a numbered series, or a list."""
+    if named.startswith("LIST"):
+        return tuple(path.parent / line for line in listed if line)
+    words = named.split()
+    if "%" in named and len(words) >= 3 and all(re.fullmatch(r"-?\d+", word) for word in words[1:]):
+        first, last, step = (int(word) for word in [*words[1:], "1"][:3])
+        numbers = range(first, last + (1 if step > 0 else -1), step or 1)
+        return tuple(path.parent / (words[0] % number) for number in numbers[:10000])
+    return (path.parent / named,)
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r'"([^"]*)"', text) or text.split()
+
+
+def _unit(names: Sequence[str]) -> float | None:
+    """Millimetres in one unit: 1 where none is named, None for several different ones and for others."""
+    sizes = {UNITS.get(name.strip().lower()) for name in names if name.strip() not in ("", "???")} or {1.0}
+    return sizes.pop() if len(sizes) == 1 else None

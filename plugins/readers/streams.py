@@ -1,0 +1,90 @@
+"""Whether the voxels of a file are whole, before a library makes room for them: sizes, streams, checksums."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from usframe import ReadError
+
+CHUNK = 1 << 20
+MOST_PER_BYTE = 1040  # what deflate can make of one byte, and a little more
+SLACK = 1 << 16
+
+
+def check_promise(path: Path, needed: int, stored: int, *, gzipped: bool) -> None:
+    """Raise `ReadError` where ``stored`` bytes cannot hold the ``needed`` ones, or no memory could."""
+    if needed > (stored * MOST_PER_BYTE + SLACK if gzipped else stored):
+        raise ReadError(f"{path}: is shorter than its header says ({_size(needed)} of voxels), the file is damaged")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise ReadError(f"{path}: its header promises {_size(needed)}, more than this machine's {_size(memory)}")
+
+
+def check_gzip(path: Path, needed: int = 0) -> None:
+    """Read a .gz to its end, where its checksum is. Raises `ReadError` for a damaged or short one."""
+    total = 0
+    try:
+        with gzip.open(path) as file:
+            while part := file.read(CHUNK):
+                total += len(part)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, str(error)) from error
+    _check_total(path, total, needed)
+
+
+def check_voxels(path: Path, start: int, encoding: str, needed: int) -> None:
+    """Check the voxels from ``start`` on in a data file, ``encoding`` being that of NRRD. Raises `ReadError`."""
+    if not path.is_file():
+        raise ReadError(f"{path}: the data file is missing, or is no file")
+    stored = path.stat().st_size - start
+    if encoding == "raw":
+        check_promise(path, needed, stored, gzipped=False)
+    elif encoding in ("gzip", "bzip2"):
+        if encoding == "gzip":
+            check_promise(path, needed, stored, gzipped=True)
+        _check_total(path, sum(_inflated(path, start, encoding)), needed)
+
+
+def _inflated(path: Path, start: int, encoding: str) -> Iterator[int]:
+    """The lengths of what a stream unpacks to, until its end."""
+
+    def fresh() -> Any:
+        return zlib.decompressobj(47) if encoding == "gzip" else bz2.BZ2Decompressor()
+
+    unpack = fresh()
+    with path.open("rb") as file:
+        file.seek(start)
+        try:
+            while data := file.read(CHUNK >> 4):
+                while data and not unpack.eof:
+                    yield len(unpack.decompress(data))
+                    data = unpack.unused_data if unpack.eof else b""
+                    if data[:2] in (b"\x1f\x8b", b"BZ"):
+                        unpack = fresh()
+        except (OSError, zlib.error, EOFError) as error:
+            raise _damaged(path, str(error)) from error
+    if not unpack.eof:
+        raise _damaged(path, "it ends early")
+
+
+def _check_total(path: Path, total: int, needed: int) -> None:
+    if total < needed:
+        raise ReadError(f"{path}: is shorter than its header says ({_size(needed)} of voxels), the file is damaged")
+
+
+def _damaged(path: Path, reason: str) -> ReadError:
+    return ReadError(f"{path}: the compressed voxels are damaged ({' '.join(reason.split())[:200]})")
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.4g} TB"

@@ -1,0 +1,142 @@
+"""What a label value means, decided once for all files of a run and not file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.data.volumes import read_volume
+from usframe.errors import CaseError, ReadError
+from usframe.plugins import Plugins
+from usframe.types import Role
+
+WHITE = 255
+DUST = 1e-3  # what the slope of a NIfTI file leaves of whole numbers
+Labels = NDArray[np.uint8]
+
+
+class Meaning:
+    """The label values of a run, whose files are looked at only where one of them raises the question.
+
+    0 and 255 are background and object 1 where all label files of the run hold nothing else, and the masks hold
+    no 255 beside other values; for masks the other way round. Objects with names have the values of the first file
+    that has the name; later ones follow with the next free number.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[Path],
+        masks: Sequence[Path] = (),
+        *,
+        layout: str = "auto",
+        allow_outside: bool = False,
+        plugins: Plugins | None = None,
+    ) -> None:
+        self.files: dict[Role, Sequence[Path]] = {"labels": labels, "mask": masks}
+        self.layout, self.allow_outside, self.plugins = layout, allow_outside, plugins
+        self._seen: dict[Path, tuple[frozenset[int], Mapping[int, str]]] = {}
+
+    @classmethod
+    def of_one(cls, data: Labels, role: Role) -> Meaning:
+        """That of a file which stands alone."""
+        place = Path()
+        meaning = cls([place] if role == "labels" else [], [place] if role == "mask" else [])
+        meaning._seen[place] = (frozenset(np.unique(data).tolist()), {})
+        return meaning
+
+    def apply(
+        self, path: Path, data: Labels, names: Mapping[int, str], role: Role
+    ) -> tuple[Labels, dict[int, str], list[str]]:
+        """``data`` in the values of the run, the names of these, and what was changed.
+
+        Raises `ReadError` where more than 255 objects have names.
+        """
+        names = _distinct(names)
+        if names:
+            ids = {value: self.ids.get(name, value) for value, name in names.items()} if self._runs else {}
+            if max([*ids.values(), 0]) > WHITE:
+                raise ReadError(f"{path}: the run has more than {WHITE} names of objects; segment fewer at once")
+            known = {ids.get(value, value): name for value, name in names.items()}
+            if all(value == number for value, number in ids.items()):
+                return data, known, []
+            table = np.arange(256, dtype=np.uint8)
+            table[list(ids)] = list(ids.values())
+            listed = ", ".join(f"{name} is {value}" for value, name in sorted(known.items()))
+            return table[data], known, [f"objects were matched by name, as in the first file: {listed}"]
+        if data.max() == WHITE and not ((data != 0) & (data != WHITE)).any() and role in self._white:
+            return (data > 0).astype(np.uint8), {}, ["the label values 0 and 255 were read as 0 and 1"]
+        return data, {}, []
+
+    @property
+    def _runs(self) -> bool:
+        return any(path != Path() for paths in self.files.values() for path in paths)
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Name of an object -> its value in this run."""
+        found: dict[str, int] = {}
+        for paths in self.files.values():
+            for path in paths:
+                for value, name in sorted(_distinct(self._look(path)[1]).items()):
+                    if name not in found:
+                        free = value not in found.values()
+                        found[name] = value if free else max(found.values()) + 1
+        return found
+
+    @cached_property
+    def _white(self) -> set[Role]:
+        """The roles whose files are all of 0 and 255."""
+        binary: dict[Role, bool] = {}
+        white: dict[Role, bool] = {}
+        for role, paths in self.files.items():
+            values: set[int] = set()
+            for path in paths:
+                values |= self._look(path)[0]
+                if WHITE in values and values - {0, WHITE}:
+                    break
+            binary[role], white[role] = not values - {0, WHITE}, WHITE in values
+        mixed = any(white[role] and not binary[role] for role in self.files)
+        return {role for role in self.files if binary[role] and not mixed}
+
+    def _look(self, path: Path) -> tuple[frozenset[int], Mapping[int, str]]:
+        """The values and names of a file; none of one that cannot be read, which fails where it is used."""
+        if path not in self._seen:
+            role: Role = "mask" if path in self.files["mask"] else "labels"
+            try:
+                read = read_volume(
+                    path, layout=self.layout, role=role, allow_outside=self.allow_outside, plugins=self.plugins
+                )
+                values = np.unique(whole_numbers(path, read.data)).tolist()
+                self._seen[path] = (frozenset(values), read.names)
+            except CaseError:
+                self._seen[path] = (frozenset(), {})
+        return self._seen[path]
+
+
+def whole_numbers(path: Path, data: NDArray[Any]) -> Labels:
+    """Label values as uint8; those within a thousandth of a whole number are this number.
+
+    Raises `ReadError` for other values, and for NaN.
+    """
+    if data.dtype.kind == "f":
+        if not np.isfinite(data).all():
+            raise ReadError(f"{path}: labels contain NaN or infinite values")
+        rounded = np.rint(data)
+        broken = data[np.abs(data - rounded) > DUST]
+        if broken.size:
+            raise ReadError(f"{path}: label values must be whole numbers, found {broken.flat[0]:g}")
+        data = rounded
+    low, high = data.min(), data.max()
+    if low < 0 or high > WHITE:
+        raise ReadError(f"{path}: label values must be from 0 to 255, found {low:g} to {high:g}")
+    return data.astype(np.uint8)
+
+
+def _distinct(names: Mapping[int, str]) -> dict[int, str]:
+    """Names by value; none where two objects of a file share one."""
+    return dict(names) if len(set(names.values())) == len(names) else {}

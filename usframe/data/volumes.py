@@ -1,0 +1,114 @@
+"""One file read by the reader of its suffix.
+
+What a reader answers is checked here, and what it raises becomes a `ReadError` that names it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from usframe.data.grid import OpaqueGrid
+from usframe.errors import ReadError, UsframeError
+from usframe.plugins import Plugins, load_plugins
+from usframe.plugins.registry import Entry, blame
+from usframe.types import Grid, Reader, Role, Volume
+
+T = TypeVar("T")
+
+
+def read_volume(
+    path: Path | str,
+    *,
+    layout: str = "auto",
+    onto: Volume | None = None,
+    role: Role | None = None,
+    allow_outside: bool = False,
+    plugins: Plugins | None = None,
+) -> Volume:
+    """Read one file; its suffix decides the reader.
+
+    ``layout`` names the stored axes, see `usframe.types.Reader`. ``onto`` is the volume that the file holds
+    the labels of. ``role``: what is wanted of a file that holds several things; None is ``labels`` with ``onto``
+    and ``volume`` without. Raises `ReadError` in one line for a file that is missing, damaged or of unknown suffix,
+    and, unless ``allow_outside``, for one whose data lie outside its folder.
+    """
+    path = Path(path)
+    _, entry = (plugins or load_plugins()).readers.for_path(path)
+
+    def read(reader: Reader) -> Volume:
+        if not allow_outside:
+            _check_inside(path, reader)
+        if role is not None and takes_role(reader):
+            return reader.read(path, layout=layout, onto=onto, role=role)
+        return reader.read(path, layout=layout, onto=onto)
+
+    volume = _ask(entry, path, read)
+    if problem := _unusable(volume):
+        raise ReadError(f"{path}: reader {entry.name} ({entry.owner}) returned {problem}")
+    if volume.grid is None or isinstance(volume.grid, Grid):
+        return volume
+    return replace(volume, grid=OpaqueGrid(entry.name, volume.grid, volume.spacing_mm))
+
+
+def read_shape(path: Path, *, layout: str = "auto", plugins: Plugins) -> tuple[int, int, int]:
+    """(D, H, W) of a file, from its header where the format allows it. Raises `ReadError` in one line."""
+    _, entry = plugins.readers.for_path(path)
+    d, h, w = _ask(entry, path, lambda reader: reader.shape(path, layout=layout))
+    return d, h, w
+
+
+def check_readers(paths: Iterable[Path], plugins: Plugins) -> None:
+    """Raise `PluginError` where the reader of one of the files cannot be had."""
+    for entry in {plugins.readers.for_path(path)[1] for path in paths}:
+        entry.load()
+
+
+def reader_takes_role(path: Path, plugins: Plugins) -> bool:
+    """Whether the reader of a file `takes_role`."""
+    _, entry = plugins.readers.for_path(path)
+    return _ask(entry, path, takes_role)
+
+
+def takes_role(reader: Reader) -> bool:
+    """Whether a reader can be told what is wanted of a file; those of earlier versions cannot."""
+    return "role" in inspect.signature(reader.read).parameters
+
+
+def _check_inside(path: Path, reader: Reader) -> None:
+    """Raise `ReadError` for a link out of the folder of ``path``, and for a header that names data elsewhere."""
+    folder = path.parent.resolve()
+    if path.exists() and not path.resolve().is_relative_to(folder):
+        raise ReadError(f"{path}: is a link to {path.resolve()}, outside its folder; allow_outside=true follows it")
+    named: Any = getattr(reader, "files", None)
+    for file in named(path) if named and path.is_file() else []:
+        if not Path(file).resolve().is_relative_to(folder):
+            raise ReadError(f"{path}: its data are outside its folder, in {file}; allow_outside=true reads them")
+
+
+def _ask(entry: Entry, path: Path, what: Callable[[Reader], T]) -> T:
+    """What a reader answers; what it raises, unless it is meant for the user, names it and the file."""
+    make: Any = entry.load()
+    try:
+        return what(make())
+    except UsframeError:
+        raise
+    except Exception as error:
+        raise ReadError(f"{path}: reader {entry.name} ({entry.owner}) failed: {blame(error)}") from error
+
+
+def _unusable(volume: object) -> str:
+    """What is wrong with a reader's answer; nothing, and it can be used."""
+    if not isinstance(volume, Volume):
+        return f"a {type(volume).__name__} instead of a Volume"
+    if not isinstance(volume.data, np.ndarray) or volume.data.dtype.kind not in "biuf" or not volume.data.size:
+        return f"a Volume of {getattr(volume.data, 'dtype', type(volume.data))}, not of real numbers, or of none"
+    spacing = volume.spacing_mm
+    if spacing is not None and not (len(spacing) == 3 and all(np.isfinite(mm) and mm > 0 for mm in spacing)):
+        return f"the spacing {spacing}, not three lengths above 0 or None"
+    return ""
