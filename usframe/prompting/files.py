@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.data.alignment import align
 from usframe.data.case import PromptRow
 from usframe.data.reading import read_volume
 from usframe.errors import CaseError, RequestError, UsframeError
@@ -62,8 +64,10 @@ def place_prompts(
     *,
     plugins: Plugins,
     layout: str = "auto",
+    geometry: str = "refuse",
+    allow_outside: bool = False,
 ) -> list[Prompt]:
-    """The prompts of ``rows`` on ``volume``; ``layout`` is that of the label files.
+    """The prompts of ``rows`` on ``volume``; the other arguments are those of the label files.
 
     ``extents``: object id -> first and last slice it may be on. Raises `CaseError` with everything that does not
     fit.
@@ -76,7 +80,16 @@ def place_prompts(
             _check_frame(row, len(volume.data), extents)
             if row.mask is not None:
                 if row.mask not in labels:
-                    labels[row.mask] = read_volume(row.mask, layout=layout, onto=volume, plugins=plugins).data
+                    read = read_volume(
+                        row.mask,
+                        layout=layout,
+                        onto=volume,
+                        role="mask",
+                        allow_outside=allow_outside,
+                        plugins=plugins,
+                    )
+                    same = read.data.shape == volume.data.shape
+                    labels[row.mask] = align(row.mask, read, volume, geometry)[0] if same else read.data
                 mask = _mask(labels[row.mask], row, volume.data.shape)
             prompt = Prompt(row.frame, row.object_id, row.points, row.point_labels, row.box, mask)
             prompts.append(checked(prompt, volume.data.shape[1:]))
@@ -117,7 +130,7 @@ def _case(cells: Mapping[str, Any]) -> str:
         raise ValueError("has more cells than there are columns; cells with commas need quotes")
     if missing := [name for name in NEEDED if name not in cells]:
         raise ValueError(f"names no {', '.join(missing)}")
-    return str(cells["case"])
+    return normalize("NFC", str(cells["case"]))
 
 
 def _row(where: str, cells: Mapping[str, Any], folder: Path) -> PromptRow:

@@ -94,7 +94,15 @@ class Experiment:
         config = self.config
         if file := prompt_file(config.frames):
             layout = config.label_layout or config.layout
-            placed = place_prompts(case.prompts, reading.volume, extents, layout=layout, plugins=self.plugins)
+            placed = place_prompts(
+                case.prompts,
+                reading.volume,
+                extents,
+                plugins=self.plugins,
+                layout=layout,
+                geometry=config.geometry,
+                allow_outside=config.allow_outside,
+            )
             missing = f"there is no prompt in {file}, so the mask is empty"
             return {Variant(mode, FROM_FILE): placed}, [] if case.prompts else [missing]
         assert reading.labels is not None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 from usframe.config.named import Named, in_list
 from usframe.config.places import at_home
@@ -83,7 +84,8 @@ class Predict(Paired, Networked):
         return (self.mode,)
 
     def settle(self, given: Mapping[str, Any]) -> list[str]:
-        """One slice is a list of one; prompts from a file are one set, called `FROM_FILE`."""
+        """Names as cases have them; one slice is a list of one; prompts from a file are one set, `FROM_FILE`."""
+        self.cases = [normalize("NFC", name) for name in self.cases]
         if type(self.frames) is int:
             self.frames = [self.frames]
         if not (place := prompt_file(self.frames)):
