@@ -27,23 +27,43 @@ class Output:
 class Task:
     """``run``: a function (config, plugins, output) -> exit status. ``dry_run``: the same, but nothing is written.
 
-    Both lie in this folder and are imported on use. ``json``: whether it can print JSON.
+    Both lie in this folder and are imported on use. ``writes``: the files and folders it leaves in OUT, a folder
+    that it fills by other means than ours with a slash. ``json``: whether it can print JSON.
     """
 
     schema: type[schema.Common]
     run: str
     dry_run: str = ""
+    writes: tuple[str, ...] = ()
     json: bool = True
 
 
+RECORD = "experiment.yaml"
+TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
+COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
+WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
+TRAINED = (
+    RECORD,
+    *WEIGHTS,
+    "curve.csv",
+    "run.json",
+    "summary.json",
+    "state/",
+    "state.part/",
+    "state.old/",
+    "tensorboard/",
+)
+GAINED = ("before.json", "splits.json", "gains.csv", "curve.png", "report.html", "embeddings/")
+PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
+
 TASKS = {
-    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run"),
-    "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run"),
-    "score": Task(schema.Score, "score:score"),
-    "prepare": Task(schema.Prepare, "prepare:prepare"),
-    "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", json=False),
-    "pretrain": Task(schema.Pretrain, "pretrain:pretrain", json=False),
-    "preview": Task(schema.Preview, "preview:preview", json=False),
+    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, "masks", "overlays")),
+    "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *COMPARED, "overlays")),
+    "score": Task(schema.Score, "score:score", "", (*TABLES, "overlays")),
+    "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
+    "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),
+    "pretrain": Task(schema.Pretrain, "pretrain:pretrain", "", TRAINED, json=False),
+    "preview": Task(schema.Preview, "preview:preview", "", (RECORD, "augmentations.png"), json=False),
 }
 
 

@@ -18,32 +18,17 @@ from usframe.config.schema import Common
 from usframe.errors import RequestError
 from usframe.files import HIDDEN, Manifest, digest, write_json
 from usframe.reporting.record import version_of
+from usframe.tasks import RECORD, TASKS
 
 if sys.platform != "win32":
     import fcntl
 
 Resume: TypeAlias = Literal["never", "same", "always"]
 
-RECORD = "experiment.yaml"
 BEGUN = "begun.json"  # what the run in OUT was begun with
 CASES, DONE = "cases", "done"  # folders of records: of cases, and of processes that have come to their end
 FREE = {"out", "overwrite", "plugins"}  # keys that may differ, or that are compared otherwise
 PATHS = {*DATA, "checkpoint", "group"}
-TRAINED = (
-    *("curve.csv", "run.json", "summary.json", RECORD),
-    *(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors")),
-    *("state/", "state.part/", "state.old/", "tensorboard/"),
-)
-SCORED = ("metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html", RECORD)
-WRITTEN: dict[str, tuple[str, ...]] = {
-    "predict": (*SCORED, "masks", "overlays"),
-    "compare": (*SCORED, "comparison.csv", "tests.csv", "comparison.png", "overlays"),
-    "score": (*SCORED, "overlays"),
-    "finetune": (*TRAINED, *("before.json", "splits.json", "gains.csv", "curve.png", "report.html", "embeddings/")),
-    "pretrain": TRAINED,
-    "preview": ("augmentations.png", RECORD),
-    "prepare": ("prepare.json", "splits.json", "fingerprint.csv"),
-}
 _lock: IO[str] | None = None
 
 
@@ -60,7 +45,7 @@ def open_folder(
     out = config.folder
     if problem := entangled(out, {key: getattr(config, key, None) for key in DATA}):
         raise RequestError(problem)
-    planned = [*WRITTEN[config.task], *files]  # type: ignore[attr-defined]
+    planned = [*TASKS[config.task].writes, *files]  # type: ignore[attr-defined]
     begun = out / HIDDEN / BEGUN
     try:
         if not (out / HIDDEN).exists():
