@@ -183,7 +183,7 @@ def test_the_table_says_what_each_plugin_does_and_json_its_arguments(tmp_path: P
     [
         (["prefers=one"], "unknown key 'prefers' (did you mean 'prefer'?)"),
         (["seed=1"], "unknown key 'seed'; its keys are plugins, prefer, block"),
-        (["block=3"], "block=3 is not possible; it must be a name or a list such as [a, b]"),
+        (["block=3"], "block=3: no plugin package is called so; installed: usframe"),
         (["one"], "'one' is no option; options are written KEY=VALUE"),
         (["plugins=[no.py]"], "no.py: there is no such plugin file"),
     ],

@@ -48,6 +48,7 @@ def usframe_register_backbones(register):
 """
 
 
+WILD = ["train.learning_rate=1e30", "train.gradient_clip=0", "train.warmup_steps=0"]
 TRAINING = str(Path(__file__).parents[2] / "checkpoints/training/01_slices.yaml")
 
 
@@ -76,13 +77,21 @@ def test_a_training_that_gets_no_better_stops(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_names_step_and_data_and_keeps_the_state(tmp_path: Path) -> None:
-    wild = ["train.learning_rate=1e30", "train.gradient_clip=0", "train.warmup_steps=0"]
-    failed = pretrain(tmp_path / "out", *wild)
+    failed = pretrain(tmp_path / "out", *WILD, "train.validate_every=4", "train.save_every=1")
     assert failed.exit_code == 1
     assert failed.stderr.splitlines()[-1].startswith("Error: the loss is nan at step 2 on simulated clip 10")
     assert "lower train.learning_rate" in failed.stderr
     assert (tmp_path / "out" / "state").is_dir()
-    assert steps(tmp_path / "out") == [1]
+
+
+def test_a_validation_of_weights_that_are_no_numbers_names_its_step_and_is_no_checkpoint(tmp_path: Path) -> None:
+    failed = pretrain(tmp_path / "out", *WILD)
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines()[-1].startswith(
+        "Error: the validation at step 1 failed: backbone Sam2Backbone"
+    )
+    assert "lower train.learning_rate" in failed.stderr
+    assert not list((tmp_path / "out").glob("checkpoint_*"))
 
 
 def test_out_of_memory_says_what_takes_less_and_keeps_the_state(tmp_path: Path) -> None:

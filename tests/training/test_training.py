@@ -105,7 +105,7 @@ def test_other_settings_do_not_go_on_with_an_earlier_training(tmp_path):
     assert pretrain(tmp_path / "out").exit_code == 0
     refused = pretrain(tmp_path / "out", "train.learning_rate=0.5")
     assert refused.exit_code == 2
-    assert "holds an earlier run" in refused.output
+    assert "holds a run with other settings (train.learning_rate=0.0015)" in refused.output
 
 
 def test_the_learning_rate_rises_then_falls_to_nothing():

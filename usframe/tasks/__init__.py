@@ -42,17 +42,8 @@ RECORD = "experiment.yaml"
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
-TRAINED = (
-    RECORD,
-    *WEIGHTS,
-    "curve.csv",
-    "run.json",
-    "summary.json",
-    "state/",
-    "state.part/",
-    "state.old/",
-    "tensorboard/",
-)
+STATE = ("state/", "state.part/", "state.old/", "tensorboard/")
+TRAINED = (RECORD, *WEIGHTS, "curve.csv", "run.json", "summary.json", *STATE)
 GAINED = ("before.json", "splits.json", "gains.csv", "curve.png", "report.html", "embeddings/")
 PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 

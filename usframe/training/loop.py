@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from usframe.config.schema import Train
-from usframe.errors import TrainingError
+from usframe.errors import CaseError, TrainingError
 from usframe.files import write_csv
 from usframe.training.clips import Sample
 from usframe.training.parameters import make_optimizers
@@ -83,7 +83,7 @@ def fit(
         last = progress.step == settings.steps
         if last or progress.step % settings.validate_every == 0:
             kept = interpolated(average.module if average else backbone.module, start, settings.interpolate)
-            with swapped(backbone, kept):
+            with swapped(backbone, kept), _told_with_step(progress.step):
                 _validate(backbone, accelerator, progress, score, out, quiet)
         if last or progress.step % settings.save_every == 0 or progress.step % settings.validate_every == 0:
             save_state(accelerator, out)
@@ -226,6 +226,18 @@ def _validate(
         if not quiet:
             words = "  ".join(f"{name} {value:g}" for name, value in progress.curve[-1].items())
             tqdm.write(words, file=sys.stderr)
+
+
+@contextmanager
+def _told_with_step(step: int) -> Iterator[None]:
+    """A network that can no longer answer ends the training, in one line that names the step."""
+    try:
+        yield
+    except CaseError as error:
+        raise TrainingError(
+            f"the validation at step {step} failed: {error}. Where weights went astray, lower train.learning_rate. "
+            "What was trained so far is kept"
+        ) from error
 
 
 def _stale(progress: Progress, settings: Train) -> bool:
