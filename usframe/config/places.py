@@ -13,13 +13,20 @@ def at_home(place: str) -> str:
     return str(Path(place).expanduser()) if place.startswith("~/") else place
 
 
+def inside(out: str | Path | None, key: str, place: str | None) -> str:
+    """One line where ``out`` lies in the ``place`` that ``key`` names; else ""."""
+    if out and place and Path(out).resolve().is_relative_to(Path(place).resolve()):
+        return f"out={out} lies inside {key}={place}; choose another -o"
+    return ""
+
+
 def entangled(out: Path, places: Mapping[str, str | None]) -> str:
     """One line for the first of ``places`` (key -> path) that lies in ``out`` or has ``out`` in it; else ""."""
     whole = out.resolve()
     for key, place in places.items():
         found = Path(place).resolve() if place else None
-        if found and whole.is_relative_to(found):
-            return f"out={out} lies inside {key}={place}; choose another -o"
+        if problem := inside(out, key, place):
+            return problem
         if found and found.is_relative_to(whole):
             return f"{key}={place} lies inside out={out}, where results are replaced; choose another -o"
     return ""

@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from usframe.config.named import Named
+from usframe.config.places import inside
 
 Layout = Literal["auto", "dhw", "dwh", "hdw", "hwd", "wdh", "whd"]
 Intensity = Literal["auto", "none", "minmax", "percentile"]
@@ -141,6 +142,6 @@ def place_problems(config: Any) -> list[str]:
     for key, flag, place in (("volumes", "-i", config.volumes), ("labels", "-l", config.labels)):
         if not place:
             problems.append(f"{key} is required: {flag} {key.upper()}")
-        elif config.out and Path(config.out).resolve().is_relative_to(Path(place).resolve()):
-            problems.append(f"out={config.out} lies inside {key}={place}; choose another -o")
+        elif problem := inside(config.out, key, place):
+            problems.append(problem)
     return problems

@@ -5,12 +5,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
 
 from usframe.config.named import Named, in_list
-from usframe.config.places import at_home
+from usframe.config.places import at_home, inside
 from usframe.config.schema.options import (
     Axis,
     Common,
@@ -131,8 +130,8 @@ class Predict(Paired, Networked):
         for key, listed in (("prompts", names), ("cases", self.cases)):
             problems += [f"{key} names {name} twice" for name in sorted(set(listed)) if listed.count(name) > 1]
         for key, place in (("volumes", self.volumes), ("labels", self.labels)):
-            if place and self.out and Path(self.out).resolve().is_relative_to(Path(place).resolve()):
-                problems.append(f"out={self.out} lies inside {key}={place}; choose another -o")
+            if problem := inside(self.out, key, place):
+                problems.append(problem)
         return problems
 
     def _frames_problems(self) -> list[str]:
