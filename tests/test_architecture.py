@@ -12,7 +12,7 @@ import pytest
 import usframe
 
 ROOT = Path(__file__).parents[1]
-ORDER = "plugins config data simulation prompting inference scoring reporting training tasks cli".split()  # noqa: SIM905
+ORDER = "plugins config data simulation prompting inference scoring reporting training session tasks cli".split()  # noqa: SIM905
 ABOVE = {"types", "errors", "hookspecs", "geometry", "files"}
 FOR_PLUGINS = {"usframe.types", "usframe.errors", "usframe.hookspecs", "usframe.geometry"}
 CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")

@@ -28,6 +28,7 @@ def arm(number: int, match: str) -> None:
                     if real is rmtree:
                         for file in [path for path in Path(arguments[0]).rglob("*") if path.is_file()][::2]:
                             file.unlink()
+                    os.kill(os.getppid(), signal.SIGKILL)
                     os.kill(os.getpid(), signal.SIGKILL)
             return real(*arguments, **more)
 
@@ -39,7 +40,9 @@ def arm(number: int, match: str) -> None:
 
 
 if __name__ == "__main__":
-    arm(int(sys.argv[1]), sys.argv[2])
+    if "USFRAME_WATCHED" in os.environ:  # the process that watches renames nothing; it dies with the other
+        arm(int(sys.argv[1]), sys.argv[2])
     from usframe.cli import main
 
-    main(sys.argv[3:], "usframe")
+    sys.argv[1:] = sys.argv[3:]
+    main(prog_name="usframe")

@@ -18,8 +18,8 @@ from conftest import DataSet, write_case
 
 from usframe.cli import main
 from usframe.data.case import Case
-from usframe.tasks.folder import close_folder
-from usframe.tasks.loop import run_case
+from usframe.session.folder import close_folder
+from usframe.session.loop import run_case
 
 
 def usframe_(*words: str | Path) -> Result:

@@ -10,7 +10,7 @@ from conftest import DataSet, write_case
 from faults.kills import command, kill, outcome
 
 from usframe.cli import main
-from usframe.tasks.folder import close_folder
+from usframe.session.folder import close_folder
 
 
 def finetune(data: DataSet, *more: str) -> Result:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
 from usframe import __version__
+from usframe.cli.options import OWN_PROCESS
 from usframe.errors import RequestError, UsframeError, escape
 
 COMMANDS = {
@@ -38,11 +40,12 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def main(self, *args: Any, **options: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """As `click.Group.main`. Without ``args`` the command is what its process was started for."""
         for stream in (sys.stdout, sys.stderr):  # a name must not be what ends a run
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **options)
+        return super().main(args, *more, obj=OWN_PROCESS if args is None else None, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

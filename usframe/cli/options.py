@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+
+OWN_PROCESS = object()  # what `main` hands to commands that their process was started for
 
 plugin_files = click.option(
     "--plugin", "files", metavar="FILE", multiple=True, help="Also load FILE.py, as plugins=[FILE.py]; repeatable."
@@ -21,3 +23,10 @@ def overrides_of(options: Mapping[str, Any]) -> list[str]:
         for key, value in options.items()
         if value is not None and value is not False and value != ()
     ]
+
+
+def in_its_process(work: Callable[[], int]) -> int:
+    """The exit status of ``work``; watched over, unless the command was called from within another program."""
+    from usframe.session.watch import watched
+
+    return watched(work) if click.get_current_context().find_root().obj is OWN_PROCESS else work()

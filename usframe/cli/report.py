@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from usframe.cli.options import overrides_of, plugin_files
+from usframe.cli.options import in_its_process, overrides_of, plugin_files
 
 
 class Once(click.Option):
@@ -44,7 +44,11 @@ def command(
 
     A mask and its labels have one name. KEY=VALUE reaches the keys of task score, such as group and metrics.
     """
-    from usframe.tasks import Output, execute
 
-    given = [*overrides_of(options), *overrides]
-    raise SystemExit(execute("score", given, Output(quiet=quiet, json=json_output), files=files))
+    def work() -> int:
+        from usframe.tasks import Output, execute
+
+        given = [*overrides_of(options), *overrides]
+        return execute("score", given, Output(quiet=quiet, json=json_output), files=files)
+
+    raise SystemExit(in_its_process(work))

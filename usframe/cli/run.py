@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from usframe.cli.options import overrides_of, plugin_files
+from usframe.cli.options import in_its_process, overrides_of, plugin_files
 
 
 @click.command()
@@ -40,12 +40,16 @@ def command(
     The options are short names for config keys; KEY=VALUE reaches every key. Exit status: 0 all cases done,
     1 some case failed, 2 the request itself is wrong.
     """
-    from usframe.tasks import Output, execute
 
-    experiment, overrides = split_request(request)
-    given = [*overrides_of(options), *overrides]
-    output = Output(quiet=quiet, json=json_output)
-    raise SystemExit(execute(experiment, given, output, dry_run=dry_run, files=files))
+    def work() -> int:
+        from usframe.tasks import Output, execute
+
+        experiment, overrides = split_request(request)
+        given = [*overrides_of(options), *overrides]
+        output = Output(quiet=quiet, json=json_output)
+        return execute(experiment, given, output, dry_run=dry_run, files=files)
+
+    raise SystemExit(work() if dry_run else in_its_process(work))
 
 
 def split_request(request: Sequence[str]) -> tuple[str, list[str]]:

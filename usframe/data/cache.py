@@ -75,13 +75,16 @@ def open_cached(path: Path) -> NDArray[Any]:
 
 
 def describe_inputs(case: Case, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a case is made from: its patient, prompts, and the size, time and SHA-256 of its files; plain data.
+    """What a case is made from: its patient, prompts, what its label values mean in the run, and the size, time and
+    SHA-256 of its files; plain data.
 
     A file of the size and time that are ``known`` is not read again; one of another time with the same bytes counts
     as known, so that the answer equals ``known`` unless something differs. Raises `OSError`.
     """
     found: dict[str, Any] = {"group": case.group, "prompts": [_plain(row) for row in case.prompts]}
-    for role, path in (("volume", case.volume), ("labels", case.labels)):
+    if case.meaning:
+        found["meaning"] = case.meaning.decided(None if known is None else known.get("meaning", ()))
+    for role, path in case.files.items():
         if path is not None:
             earlier = (known or {}).get(role, {})
             fresh = {"file": path.name, "size": path.stat().st_size, "time": path.stat().st_mtime_ns}
@@ -102,5 +105,5 @@ def _plain(row: PromptRow) -> list[Any]:
 
 def _sources(case: Case) -> list[list[Any]]:
     """Name, size and time of the files of a case, which tell whether they have changed."""
-    paths = [path for path in (case.volume, case.labels) if path is not None]
+    paths = [path for path in case.files.values() if path is not None]
     return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]

@@ -42,3 +42,8 @@ class Case:
     prompts: Sequence[PromptRow] = ()
     group: str = ""
     meaning: Meaning | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def files(self) -> dict[str, Path | None]:
+        """What it is made from, by role."""
+        return {"volume": self.volume, "labels": self.labels}

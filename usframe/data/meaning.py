@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,12 @@ class Meaning:
         meaning._seen[place] = (frozenset(np.unique(data).tolist()), {})
         return meaning
 
+    def decided(self, questions: Collection[str] | None = None) -> dict[str, Any]:
+        """The answers to ``questions`` (``ids``, ``white``), or to those that came up so far; plain data."""
+        asked = vars(self).keys() & {"ids", "white"} if questions is None else questions
+        answers = {"ids": lambda: dict(self.ids), "white": lambda: sorted(self.white)}
+        return {question: answers[question]() for question in sorted(asked)}
+
     def apply(
         self, path: Path, data: Labels, names: Mapping[int, str], role: Role
     ) -> tuple[Labels, dict[int, str], list[str]]:
@@ -68,7 +74,7 @@ class Meaning:
             table[list(ids)] = list(ids.values())
             listed = ", ".join(f"{name} is {value}" for value, name in sorted(known.items()))
             return table[data], known, [f"objects were matched by name, as in the first file: {listed}"]
-        if data.max() == WHITE and not ((data != 0) & (data != WHITE)).any() and role in self._white:
+        if data.max() == WHITE and not ((data != 0) & (data != WHITE)).any() and role in self.white:
             return (data > 0).astype(np.uint8), {}, ["the label values 0 and 255 were read as 0 and 1"]
         return data, {}, []
 
@@ -89,7 +95,7 @@ class Meaning:
         return found
 
     @cached_property
-    def _white(self) -> set[Role]:
+    def white(self) -> set[Role]:
         """The roles whose files are all of 0 and 255."""
         binary: dict[Role, bool] = {}
         white: dict[Role, bool] = {}

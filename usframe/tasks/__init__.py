@@ -13,14 +13,7 @@ from usframe.config import schema
 from usframe.config.named import problems_with
 from usframe.errors import ConfigError, PluginError, RequestError
 from usframe.plugins import Plugins, load_plugins
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a task prints: its result as text, as JSON, or nothing but errors."""
-
-    quiet: bool = False
-    json: bool = False
+from usframe.session import RECORD, Output
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,6 @@ class Task:
     json: bool = True
 
 
-RECORD = "experiment.yaml"
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
@@ -78,7 +70,7 @@ def compose(experiment: str = "zero_shot", overrides: Sequence[str] = ()) -> Any
 def execute(
     experiment: str,
     overrides: Sequence[str],
-    output: Output = Output(),
+    output: Output,
     *,
     dry_run: bool = False,
     files: Sequence[str] = (),
@@ -96,7 +88,7 @@ def execute(
             raise RequestError(f"{option} is not available for task={config.task}")
     module, _, name = (task.dry_run if dry_run else task.run).partition(":")
     run = getattr(import_module(f"usframe.tasks.{module}"), name)
-    close_folder = import_module("usframe.tasks.folder").close_folder
+    close_folder = import_module("usframe.session.folder").close_folder
     try:
         status: int = run(config, plugins, output)
     finally:

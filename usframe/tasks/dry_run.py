@@ -16,10 +16,10 @@ from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.reporting.results import CaseResult
 from usframe.reporting.text import counted
+from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
 from usframe.tasks.compare import draws
 from usframe.tasks.experiment import Experiment
-from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks.predict import choose_cases
 from usframe.tasks.stages import mask_path
 

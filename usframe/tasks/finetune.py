@@ -27,9 +27,9 @@ from usframe.reporting.record import describe_run, identify
 from usframe.reporting.results import CaseResult, count_totals, print_failures
 from usframe.reporting.text import counted
 from usframe.reporting.training import print_gains, write_gains, write_training
+from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
 from usframe.tasks.launch import launch, prepare_output
-from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
 from usframe.training.embeddings import Embeddings
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, scan_case, spread

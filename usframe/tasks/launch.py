@@ -20,7 +20,9 @@ from usframe.config.schema import Common, Networked, Trained
 from usframe.errors import RequestError, WriteError
 from usframe.files import Manifest, write_file
 from usframe.inference.checkpoints import resolve_device, resolve_precision
-from usframe.tasks.folder import RECORD, Resume, close_folder, open_folder
+from usframe.session import RECORD, watch
+from usframe.session.folder import Resume, close_folder, open_folder, reopen_folder
+from usframe.tasks import TASKS
 
 DEVICE = "ACCELERATE_TORCH_DEVICE"
 
@@ -77,6 +79,9 @@ def prepare_output(
 
     Raises `RequestError`, in every process, where it cannot be had.
     """
+    if share := watch.line.before.share:
+        reopen_folder(config.folder, first=share[0] == 0)
+        return config.folder
     answer = [_prepare(config, "same", facts, files) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
         accelerator.end_training()
@@ -86,16 +91,18 @@ def prepare_output(
     return config.folder
 
 
-def prepare_folder(config: Common) -> None:
-    """`prepare_output` for a task of one process, which begins anew."""
-    if problem := _prepare(config, "never", None, ()):
+def prepare_folder(config: Common, resume: Resume = "never") -> None:
+    """`prepare_output` for a task of one process, which begins anew unless ``resume`` says otherwise."""
+    if watch.line.before.share:
+        reopen_folder(config.folder, first=True)
+    elif problem := _prepare(config, resume, None, ()):
         raise RequestError(problem)
 
 
 def _prepare(config: Common, resume: Resume, facts: Mapping[str, Any] | None, files: Iterable[str]) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
     try:
-        open_folder(config, resume=resume, facts=facts, files=files)
+        open_folder(config, [*TASKS[config.task].writes, *files], resume=resume, facts=facts)  # type: ignore[attr-defined]
         if not (config.folder / RECORD).exists():
             save_experiment(config, config.folder / RECORD)
     except (RequestError, WriteError) as error:

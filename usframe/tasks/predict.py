@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,19 +23,21 @@ from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
 from usframe.data.reading import read_shape
-from usframe.errors import CaseError, PairingError
+from usframe.errors import CaseError, PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.plugins.messages import nearest
 from usframe.prompting.files import read_prompt_file
 from usframe.reporting.record import describe_run, identify
-from usframe.reporting.results import INTERRUPTED, print_failures
+from usframe.reporting.results import INTERRUPTED, CaseResult, print_failures
 from usframe.reporting.run import describe_work, print_results, title_of, write_results
+from usframe.session import watch
+from usframe.session.loop import stop_if_interrupted
+from usframe.session.records import Seldom, Session
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment
 from usframe.tasks.launch import launch, prepare_output
-from usframe.tasks.loop import Session, run_cases, stop_if_interrupted
 from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
 
@@ -87,32 +90,39 @@ def run(
 
     Of several processes the first one's says it all: another must not end them by its own.
     """
-    config, rank = experiment.config, accelerator.process_index
+    config = experiment.config
     identity = identify(backbone, config.backbone)
     facts = {"checkpoint_sha256": identity.sha256}
     prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
-    shares = share_cases(cases, accelerator.num_processes, config, experiment.plugins)
-    started = time.perf_counter()
-    session = Session(config.folder)
-    left = [case for case in shares[rank] if not session.is_done(case)]
+    rank, processes = watch.line.before.share or (accelerator.process_index, accelerator.num_processes)
+    accelerator.end_training()  # from here on each process is on its own, and none falls with another
+    left, session = share_cases(cases, processes, config, experiment.plugins)[rank], Session(config.folder)
+    started, tables = time.perf_counter(), Seldom()
+
+    def write(everyone: Sequence[CaseResult]) -> tuple[Any, float]:
+        seconds = time.perf_counter() - started + session.seconds_before(everyone) / processes
+        ran = describe_run(config, identity, accelerator.device, processes, seconds)
+        record = describe_work(config, ran, everyone, report.notes)
+        return report.write(config.folder, everyone, record, title=title_of(config)), seconds
+
+    def keep(result: CaseResult) -> None:
+        session.keep(result)
+        if rank == 0:
+            with suppress(WriteError):  # they are written once more at the end
+                tables.do(lambda: write(session.results(cases, [])))
+
     work = session.work(partial(run_stages, experiment, backbone))
-    results = run_cases(work, left, output, main=rank == 0, keep=session.keep)
-    session.leave(rank)
+    results = session.run(work, left, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
     if rank:
         return 0
-    session.wait(accelerator.num_processes, interrupted=any(one.stage == INTERRUPTED for one in results))
+    session.wait(processes, interrupted=any(one.stage == INTERRUPTED for one in results))
     everyone = session.results(cases, results)
-    earlier = sum(sum(one.seconds.values()) for one in everyone if one.case in session.skipped)
-    seconds = time.perf_counter() - started + earlier / accelerator.num_processes
     print_failures(everyone)
-    ran = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
-    record = describe_work(config, ran, everyone, report.notes)
-    answer = report.write(config.folder, everyone, record, title=title_of(config))
+    answer, seconds = write(everyone)
     if output.json:
         print(json.dumps(answer, indent=2))
     elif not output.quiet:
         report.show(answer, seconds)
-    accelerator.end_training()
     stop_if_interrupted(everyone)
     return int(any(result.error for result in everyone))
 

@@ -29,9 +29,9 @@ from usframe.reporting.fingerprint import fingerprint_table
 from usframe.reporting.record import describe_host
 from usframe.reporting.results import CaseResult, count_totals, list_failures, print_failures
 from usframe.reporting.text import counted, written
-from usframe.tasks import Output
-from usframe.tasks.folder import open_folder
-from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
+from usframe.session.folder import open_folder
+from usframe.session.loop import Progress, run_cases, stop_if_interrupted
+from usframe.tasks import PREPARED, Output
 
 RECORD = "prepare.json"
 SPLITS = "splits.json"
@@ -124,7 +124,7 @@ def _open_folder(config: Prepare, patients: Mapping[str, str]) -> None:
     fresh = {"settings": settings_of(config), "patients": dict(patients)}
     if (out / RECORD).exists() and not config.overwrite and (difference := _difference(out / RECORD, fresh)):
         raise RequestError(f"{out} {difference}; choose another -o, or add --overwrite to replace it")
-    open_folder(config, resume="always", files=[f"{CACHE}/"] if config.cache else [])
+    open_folder(config, [*PREPARED, *([f"{CACHE}/"] if config.cache else [])], resume="always")
     try:
         write_json(out / RECORD, fresh)
     except WriteError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from usframe.config.schema import Score
 from usframe.data.axis import voxel_ml
+from usframe.data.case import Case
 from usframe.data.cases import pair_cases
 from usframe.data.masks import read_masks
 from usframe.data.meaning import Meaning
@@ -28,21 +29,22 @@ from usframe.reporting.text import counted
 from usframe.scoring.metrics import RowKey, Scoring
 from usframe.scoring.rows import Reference
 from usframe.scoring.summary import score_notes
+from usframe.session.loop import Progress, stop_if_interrupted
+from usframe.session.records import Session
 from usframe.tasks import Output
 from usframe.tasks.launch import prepare_folder
-from usframe.tasks.loop import Progress, run_cases, stop_if_interrupted
 from usframe.types import Segmentation, Volume
 
 
 @dataclass(frozen=True)
-class MaskedCase:
-    """A mask, the labels it is held against, and the image to draw both on, where there is one."""
+class MaskedCase(Case):
+    """A mask, which takes the place of the volume, its labels, and the image to draw both on where there is one."""
 
-    name: str
-    group: str
-    mask: Path
-    labels: Path
     image: Path | None = None
+
+    @property
+    def files(self) -> dict[str, Path | None]:
+        return {**super().files, "image": self.image}
 
 
 def score(config: Score, plugins: Plugins, output: Output) -> int:
@@ -53,16 +55,20 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     started = time.perf_counter()
     cases, notes = find_masks(config, plugins)
     scoring = Scoring.of(config.metrics, plugins)
-    prepare_folder(config)
+    prepare_folder(config, "same")
     meaning = Meaning(
-        [case.labels for case in cases],
-        [case.mask for case in cases],
+        [case.labels for case in cases if case.labels],
+        [case.volume for case in cases],
         layout=config.layout,
         allow_outside=config.allow_outside,
         plugins=plugins,
     )
-    results = run_cases(partial(score_masks, config, scoring, plugins, meaning), cases, output)
-    seconds = time.perf_counter() - started
+    cases = [replace(case, meaning=meaning) for case in cases]
+    session = Session(config.folder)
+    work = session.work(partial(score_masks, config, scoring, plugins))
+    own = session.run(work, cases, output, limit=config.case_timeout)
+    results = session.results(cases, own)
+    seconds = time.perf_counter() - started + session.seconds_before(results)
     print_failures(results)
     rows = [row for result in results for row in result.rows]
     run: RunRecord = {
@@ -94,12 +100,11 @@ def find_masks(config: Score, plugins: Plugins) -> tuple[list[MaskedCase], list[
             raise PairingError(*(f"volumes={config.volumes}: no volume for case {name}" for name in missing))
     patients = read_patients(config.group, [case.name for case in found])
     cases = [
-        MaskedCase(case.name, patients[case.name], case.volume, case.labels, images.get(case.name))
+        MaskedCase(case.name, case.volume, case.labels, group=patients[case.name], image=images.get(case.name))
         for case in found
         if case.labels is not None
     ]
-    places = [(case.mask, case.labels, case.image) for case in cases]
-    check_readers((path for paths in places for path in paths if path is not None), plugins)
+    check_readers((path for case in cases for path in case.files.values() if path is not None), plugins)
     spare = len(pair_cases(labels, None, readers=readers)) - len(cases) if labels.is_dir() else 0
     notes = [f"{counted(spare, 'file')} of {labels} have no mask, so they are in no score"] if spare > 0 else []
     return cases, notes
@@ -109,14 +114,14 @@ def score_masks(
     config: Score,
     scoring: Scoring,
     plugins: Plugins,
-    meaning: Meaning,
     case: MaskedCase,
     result: CaseResult,
     progress: Progress,
 ) -> None:
     """Read the mask and the labels of one case and score it into ``result``. Raises `CaseError`."""
+    assert case.labels
     with result.timed("read"):
-        pair = read_masks(case.labels, case.mask, config, plugins, image=case.image, meaning=meaning)
+        pair = read_masks(case.labels, case.volume, config, plugins, image=case.image, meaning=case.meaning)
     labels, mask = pair.labels, pair.mask
     result.notes += pair.notes
     if labels.spacing_mm is None:

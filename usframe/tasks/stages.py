@@ -24,8 +24,8 @@ from usframe.reporting.overlay import write_overlay
 from usframe.reporting.results import CaseResult
 from usframe.scoring.metrics import RowKey
 from usframe.scoring.rows import Reference, Scores
+from usframe.session.loop import Progress
 from usframe.tasks.experiment import Experiment, Variant
-from usframe.tasks.loop import Progress
 from usframe.types import Backbone, Prompt, Segmentation
 
 

@@ -54,10 +54,10 @@ class Predict(Paired, Networked):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
-    cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices or
-    ``file:PATH``. ``patience`` counts slices, 0 is without end. ``z_range``: [first, last] slice, ``labels``, or
-    null for all. ``group``: the patient of a case, see `usframe.data.patients.read_patients`. ``postprocess``: the
-    steps after the network, in their order.
+    cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices
+    or ``file:PATH``. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
+    [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
+    `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
     """
 
     task: Literal["predict"] = option("predict")
@@ -73,6 +73,7 @@ class Predict(Paired, Networked):
     postprocess: dict[str, Any] = option({}, least=0)
     multimask: Multimask = option("auto")
     batch_size: int = option(8, least=1)
+    case_timeout: float = option(0.0, least=0)
     overlays: bool = option(True)
     baselines: bool = option(True)
     group: str | None = option(None)
@@ -155,7 +156,10 @@ class Predict(Paired, Networked):
 
 @dataclass
 class Score(Common):
-    """Score masks that are there, whoever made them. ``name``: what they are called in the tables."""
+    """Score masks that are there, whoever made them.
+
+    ``name``: what they are called in the tables. ``case_timeout``: seconds that a case may take, 0 is without end.
+    """
 
     task: Literal["score"] = option("score")
     masks: str = option("")
@@ -168,6 +172,7 @@ class Score(Common):
     axis: Axis = option("auto")
     geometry: Geometry = option("refuse")
     allow_outside: bool = option(False)
+    case_timeout: float = option(0.0, least=0)
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
 

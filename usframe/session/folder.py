@@ -18,7 +18,7 @@ from usframe.config.schema import Common
 from usframe.errors import RequestError
 from usframe.files import HIDDEN, Manifest, digest, write_json
 from usframe.reporting.record import version_of
-from usframe.tasks import RECORD, TASKS
+from usframe.session import RECORD, watch
 
 if sys.platform != "win32":
     import fcntl
@@ -27,25 +27,29 @@ Resume: TypeAlias = Literal["never", "same", "always"]
 
 BEGUN = "begun.json"  # what the run in OUT was begun with
 CASES, DONE = "cases", "done"  # folders of records: of cases, and of processes that have come to their end
-FREE = {"out", "overwrite", "plugins"}  # keys that may differ, or that are compared otherwise
+FREE = {"out", "overwrite", "plugins", "case_timeout"}  # keys that may differ, or that are compared otherwise
 PATHS = {*DATA, "checkpoint", "group"}
 _lock: IO[str] | None = None
 
 
 def open_folder(
-    config: Common, *, resume: Resume = "never", facts: Mapping[str, Any] | None = None, files: Iterable[str] = ()
+    config: Common,
+    writes: Iterable[str],
+    *,
+    resume: Resume = "never",
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Make OUT this run's: nothing in it that another wrote is in the way, and no other run is at work in it.
 
     ``resume``: whether an earlier run is gone on with, never, where it began with the ``same`` settings and
-    ``facts``, or always. ``files``: what will be written besides the files of the task, from OUT on; folders end
-    with a slash.
+    ``facts``, or always. ``writes``: what will be written, from OUT on; a folder that is filled by other means than
+    ours ends with a slash.
     ``overwrite`` removes what an earlier run wrote, and nothing else. Raises `RequestError`.
     """
     out = config.folder
     if problem := entangled(out, {key: getattr(config, key, None) for key in DATA}):
         raise RequestError(problem)
-    planned = [*TASKS[config.task].writes, *files]  # type: ignore[attr-defined]
+    planned = list(writes)
     begun = out / HIDDEN / BEGUN
     try:
         if not (out / HIDDEN).exists():
@@ -70,6 +74,13 @@ def open_folder(
     except RequestError:
         close_folder()
         raise
+
+
+def reopen_folder(out: Path, *, first: bool) -> None:
+    """Go on in OUT after the process that opened it has died; the ``first`` of several keeps other runs away."""
+    if first:
+        _take_lock(out)
+    Manifest(out).start()
 
 
 def close_folder() -> None:
@@ -167,11 +178,12 @@ def _take_lock(out: Path) -> None:
             fcntl.lockf(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             _lock.seek(0)
-            owner = _lock.read().strip() or "another process"
-            raise RequestError(f"{out} is in use by {owner}; wait for it, or choose another -o") from error
+            holder = _lock.read().strip() or "another process"
+            raise RequestError(f"{out} is in use by {holder}; wait for it, or choose another -o") from error
         except OSError:  # a file system without locks
             pass
     _lock.truncate(0)
     since = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    _lock.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
+    owner = os.getppid() if watch.line.is_watched else os.getpid()
+    _lock.write(f"process {owner} on {socket.gethostname()} since {since}\n")
     _lock.flush()

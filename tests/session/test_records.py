@@ -1,0 +1,110 @@
+"""What is kept as cases end: records, and tables made of them while the run goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import DataSet
+
+from usframe.cli import main
+from usframe.session.folder import close_folder
+from usframe.session.records import Seldom
+
+
+def usframe_(*words: str | Path) -> Result:
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    close_folder()
+    return done
+
+
+def test_tables_are_there_while_cases_are_still_to_come(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Seldom, "least", 0.0)
+    seen: list[dict[str, int]] = []
+    real = Seldom.do
+
+    def do(self: Seldom, work: object) -> None:
+        self.due = 0.0
+        real(self, work)  # type: ignore[arg-type]
+        with (data.out / "failures.csv").open() as failures, (data.out / "metrics.csv").open() as metrics:
+            cases = {row["case"] for row in csv.DictReader(metrics)}
+            seen.append({"not done": len(list(csv.DictReader(failures))), "scored": len(cases)})
+
+    monkeypatch.setattr(Seldom, "do", do)
+    assert usframe_(*data.request("-p", "box")).exit_code == 0
+    assert seen == [{"not done": 2 - n, "scored": n + 1} for n in range(3)]
+
+
+def test_what_is_done_seldom_takes_a_twentieth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, times = [0.0], []
+    monkeypatch.setattr("usframe.session.records.time.monotonic", lambda: clock[0])
+    seldom = Seldom(60.0)
+
+    def work() -> None:
+        times.append(clock[0])
+        clock[0] += 10.0
+
+    while clock[0] < 700:
+        seldom.do(work)
+        clock[0] += 1.0
+    assert times == [60.0, 260.0, 460.0, 660.0]
+
+
+def report(data: DataSet, masks: Path, *more: str) -> list[str | Path]:
+    return ["report", "--masks", masks, "-l", data.labels, "-o", data.out, *more]
+
+
+def test_a_report_goes_on_and_scores_only_what_changed(data: DataSet, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for label in data.labels.iterdir():
+        (masks / label.name).write_bytes(label.read_bytes())
+    assert usframe_(*report(data, masks)).exit_code == 0
+    records = data.out / ".usframe/cases"
+    before = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
+    image = nib.load(masks / "case_1.nii.gz")
+    answer = np.asarray(image.dataobj).copy()
+    answer[answer == 2] = 0
+    nib.save(nib.Nifti1Image(answer, image.affine), masks / "case_1.nii.gz")
+    done = usframe_(*report(data, masks))
+    assert done.exit_code == 0, done.output
+    assert "case_1: its files have changed, so it is done again" in done.stderr
+    after = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {"case_1.json"}
+    with (data.out / "metrics.csv").open() as file:
+        dice = {(row["case"], row["object"]): float(row["dice"]) for row in csv.DictReader(file) if row["dice"]}
+    assert dice["case_0", "2"] == 1.0
+    assert dice["case_1", "2"] == 0.0
+
+
+def test_a_new_file_that_changes_what_255_means_is_told_to_the_cases_that_are_done(data: DataSet) -> None:
+    for path in data.labels.iterdir():
+        image = nib.load(path)
+        white = (np.asarray(image.dataobj) > 0).astype(np.uint8) * 255
+        nib.save(nib.Nifti1Image(white, image.affine), path)
+    late = {folder: folder / "case_2.nii.gz" for folder in (data.volumes, data.labels)}
+    for folder, path in late.items():
+        path.rename(data.out.parent / f"{folder.name}.nii.gz")
+    usframe_(*data.request("-p", "box"))
+    assert objects(data) == {"1"}
+    for folder, path in late.items():
+        (data.out.parent / f"{folder.name}.nii.gz").rename(path)
+    image = nib.load(late[data.labels])
+    grey = np.asarray(image.dataobj).copy()
+    grey[:5][grey[:5] == 0] = 128
+    nib.save(nib.Nifti1Image(grey, image.affine), late[data.labels])
+    again = usframe_(*data.request("-p", "box"))
+    assert again.exit_code == 0, again.output
+    assert objects(data) == {"128", "255"}
+    kept = json.loads((data.out / ".usframe/cases/case_0.json").read_text())
+    assert kept["inputs"]["meaning"] == {"white": []}
+
+
+def objects(data: DataSet) -> set[str]:
+    with (data.out / "metrics.csv").open() as file:
+        return {row["object"] for row in csv.DictReader(file)} - {"macro"}

@@ -1,0 +1,133 @@
+"""The one loop over cases: a failure, whosever it is, stays within its case."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeAlias, TypeVar
+
+from tqdm import tqdm
+
+from usframe.errors import RequestError, UsframeError
+from usframe.plugins.registry import blame
+from usframe.reporting.results import INTERRUPTED, CaseResult
+from usframe.session import Output, watch
+
+Progress: TypeAlias = Callable[[int], object]
+
+
+class NamedCase(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+C = TypeVar("C", bound=NamedCase)
+Work: TypeAlias = Callable[[C, CaseResult, Progress], None]
+
+
+Keep: TypeAlias = Callable[[CaseResult], None]
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_received: list[int] = []
+
+
+def run_cases(
+    work: Work[C],
+    cases: Sequence[C],
+    output: Output,
+    *,
+    main: bool = True,
+    keep: Keep | None = None,
+    limit: float = 0.0,
+) -> list[CaseResult]:
+    """The result of ``work`` on every case, filled in by it; what it raises becomes part of the result.
+
+    Ctrl-C, SIGTERM and SIGHUP end the loop: the cases not done are failures then, with the stage `INTERRUPTED`.
+    ``main``: whether this process may show its progress. ``keep`` is given each result as its case ends.
+    ``limit``: seconds that a case may take, 0 is without end. Raises `RequestError` where none can be kept.
+    """
+    if limit and not watch.line.is_watched:
+        raise RequestError(f"case_timeout={limit:g} needs the command usframe, on Linux or macOS; leave it out")
+    hidden = output.quiet or output.json or not main or not sys.stderr.isatty()
+    results: list[CaseResult] = []
+    _received.clear()
+    try:
+        with interruptible():
+            for case in tqdm(cases, unit="case", disable=hidden):
+                watch.line.say(begun=case.name, limit=limit)
+                with tqdm(desc=case.name, unit="slice", leave=False, disable=hidden) as bar:
+                    result = run_case(work, case, bar.update)
+                if keep:
+                    keep(result)
+                watch.line.say(ended=case.name)
+                results.append(result)
+    except KeyboardInterrupt:
+        watch.line.say(begun=None)
+        left = cases[len(results) :]
+        results += [CaseResult(case.name, stage=INTERRUPTED, error="not done") for case in left]
+    return results
+
+
+def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -> CaseResult:
+    """``work`` on one case."""
+    result = CaseResult(case.name)
+    try:
+        work(case, result, progress)
+    except UsframeError as error:
+        result.error = str(error)
+    except MemoryError:
+        result.error = "out of memory; close other programs, or take smaller volumes"
+    except (Exception, SystemExit) as error:  # a bug in one case must not cost the others; its traceback is shown
+        if isinstance(error, OSError) and error.errno in FULL:
+            result.error = f"{error.filename or 'a temporary file'}: {error.strerror}"
+        else:
+            traceback.print_exc()
+            result.error = blame(error)
+    if result.error:
+        result.rows.clear()
+        result.slice_rows.clear()
+    return result
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP are as Ctrl-C in here: what was done is still written, undisturbed by a second one.
+
+    A second Ctrl-C does not disturb a process that is watched; another belongs to the program that called.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught = [*SIGNALS, signal.SIGINT] if watch.line.is_watched else SIGNALS
+    before = {one: signal.getsignal(one) for one in caught}
+
+    def interrupt(number: int, frame: object) -> None:
+        _received.append(number)
+        if len(_received) == 1:
+            raise KeyboardInterrupt
+
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(one, interrupt)
+    try:
+        yield
+    finally:
+        if not _received:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def stop_if_interrupted(results: Sequence[CaseResult]) -> None:
+    """Raise `KeyboardInterrupt` where Ctrl-C ended the loop, once what was done is written.
+
+    After a signal, `SystemExit` with the status that shells give it: 143 for SIGTERM, 129 for SIGHUP.
+    """
+    if _received and _received[0] != signal.SIGINT:
+        raise SystemExit(128 + _received[0])
+    if any(result.stage == INTERRUPTED for result in results):
+        raise KeyboardInterrupt

@@ -1,0 +1,151 @@
+"""What is kept of the cases of a run as each one ends, and found again by the one that goes on."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from usframe.data.cache import describe_inputs
+from usframe.data.case import Case
+from usframe.errors import CaseError, WriteError
+from usframe.files import HIDDEN, Manifest, write_file
+from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
+from usframe.session import Output, watch
+from usframe.session.folder import CASES, DONE
+from usframe.session.loop import Keep, Progress, Work, interruptible, run_cases
+
+
+@dataclass
+class Session:
+    """What this process adds to the records in ``out``, and finds there of others and of earlier sessions."""
+
+    out: Path
+    inputs: dict[str, Any] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def records(self) -> Records:
+        return Records(self.out / HIDDEN / CASES)
+
+    def is_done(self, case: Case) -> bool:
+        """Whether a case ended well before and its files and what it left are as they were, or ended in a process
+        that was watched by the same one; else it is new.
+        """
+        kept = self.records.read(case.name)
+        if kept and kept.result.error and case.name in watch.line.before.ended:
+            return True
+        try:
+            if kept and not kept.result.error:
+                manifest = Manifest.current
+                if describe_inputs(case, kept.inputs) != kept.inputs:
+                    print(f"{case.name}: its files have changed, so it is done again", file=sys.stderr)
+                elif manifest and all(manifest.has(*output) for output in kept.outputs.items()):
+                    self.skipped.append(case.name)
+                    return True
+        except OSError:
+            pass  # the case itself will tell
+        self.records.forget(case.name)
+        return False
+
+    def run(
+        self,
+        work: Work[Case],
+        cases: Sequence[Case],
+        output: Output,
+        *,
+        share: tuple[int, int] = (0, 1),
+        keep: Keep | None = None,
+        limit: float = 0.0,
+    ) -> list[CaseResult]:
+        """`run_cases` for those that are not done; from here on another process can go on where this one dies.
+
+        ``share``: which process this is, of how many. ``keep``: instead of `Session.keep`.
+        """
+        for case, why in watch.line.before.lost.items():
+            if not self.records.read(case):
+                self.keep(CaseResult(case, stage="process", error=why))
+        watch.line.say(share=share)
+        left = [case for case in cases if not self.is_done(case)]
+        results = run_cases(work, left, output, main=share[0] == 0, keep=keep or self.keep, limit=limit)
+        self.leave(share[0])
+        return results
+
+    def work(self, work: Work[Case]) -> Work[Case]:
+        """``work``, beginning with a look at what the case is made from."""
+
+        def watched(case: Case, result: CaseResult, progress: Progress) -> None:
+            result.stage = "read"
+            if Manifest.current:
+                Manifest.current.fresh = {}
+            try:
+                self.inputs[case.name] = describe_inputs(case)
+            except OSError as error:
+                raise CaseError(f"{error.filename}: cannot be read ({error.strerror})") from error
+            work(case, result, progress)
+            if case.meaning:
+                self.inputs[case.name]["meaning"] = case.meaning.decided()
+
+        return watched
+
+    def keep(self, result: CaseResult) -> None:
+        """Put a result on disk, and keep only its outcome in memory."""
+        outputs = Manifest.current.fresh if Manifest.current else {}
+        try:
+            self.records.keep(Kept(result, self.inputs.pop(result.case, {}), outputs))
+        except WriteError as error:
+            result.stage, result.error = "write", result.error or str(error)
+        result.rows, result.slice_rows = [], []
+
+    def seconds_before(self, results: Sequence[CaseResult]) -> float:
+        """What the cases took that were not done again."""
+        return sum(sum(one.seconds.values()) for one in results if one.case in self.skipped)
+
+    def leave(self, rank: int) -> None:
+        """Say that this process has come to its end."""
+        write_file(self.out / HIDDEN / DONE / str(rank), "\n".join(self.skipped))
+
+    def wait(self, processes: int, *, interrupted: bool) -> None:
+        """Wait until the other processes have come to their end, however long; after Ctrl-C for 5 seconds."""
+        until = time.monotonic() + 5 if interrupted else math.inf
+        try:
+            with interruptible():
+                for place in [self.out / HIDDEN / DONE / str(rank) for rank in range(1, processes)]:
+                    while not place.exists() and time.monotonic() < until:
+                        time.sleep(0.1)
+                    if place.exists():
+                        self.skipped += place.read_text(encoding="utf-8").split("\n")
+        except KeyboardInterrupt:
+            pass  # the cases that are not done say so
+
+    def results(self, cases: Sequence[Case], own: Sequence[CaseResult]) -> list[CaseResult]:
+        """The result of every case, by name, with what this process could not keep on disk."""
+        mine = {result.case: result for result in own}
+        found = []
+        for name in sorted(case.name for case in cases):
+            kept = self.records.read(name)
+            undone = CaseResult(name, stage=INTERRUPTED, error="not done")
+            found.append(kept.result if kept else mine.get(name, undone))
+        return found
+
+
+@dataclass
+class Seldom:
+    """Work that is done again and again while cases end, but takes no more than a twentieth of the time."""
+
+    least: float = 60.0  # seconds between two times
+    due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.due = time.monotonic() + self.least
+
+    def do(self, work: Callable[[], object]) -> None:
+        """``work``, where it is due."""
+        if (started := time.monotonic()) >= self.due:
+            work()
+            ended = time.monotonic()
+            self.due = ended + max(self.least, 19 * (ended - started))
