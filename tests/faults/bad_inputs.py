@@ -144,15 +144,16 @@ def wrong_files(out: Path, wanted: dict[str, bytes], recipes: Sequence[Recipe]) 
     found = masks(out)
     problems = [f"mask of {name} is there" for name in found.keys() - wanted.keys()]
     problems += [f"mask of {name} differs" for name in wanted if found.get(name) != wanted[name]]
-    problems += [f"{name} is missing" for name in TABLES if not (out / name).exists()]
-    if not problems:
-        with (out / "failures.csv").open(newline="") as file:
-            failed = list(csv.DictReader(file))
-        problems += [f"{len(failed)} rows in failures.csv"] * (len(failed) != len(recipes))
-        with (out / "metrics.csv").open(newline="") as file:
-            scored = {row["case"] for row in csv.DictReader(file)}
-        problems += [f"{len(scored)} cases in metrics.csv"] * (len(scored) != len(wanted))
-    return problems
+    return problems + wrong_tables(out, len(wanted), len(recipes))
+
+
+def wrong_tables(out: Path, good: int, bad: int) -> list[str]:
+    if missing := [f"{name} is missing" for name in TABLES if not (out / name).exists()]:
+        return missing
+    tables = [(out / name).open(newline="") for name in ("failures.csv", "metrics.csv")]
+    failed, scored = ({row["case"] for row in csv.DictReader(table)} for table in tables)
+    problems = [f"{len(failed)} cases in failures.csv"] * (len(failed) != bad)
+    return problems + [f"{len(scored)} cases in metrics.csv"] * (len(scored) != good)
 
 
 def together(recipes: Sequence[Recipe], folder: Path, count: int) -> list[str]:
@@ -171,6 +172,25 @@ def together(recipes: Sequence[Recipe], folder: Path, count: int) -> list[str]:
         if all(wrong_line(recipe, line) for line in lines):
             problems.append(f"{recipe.name} has no line")
     return problems + wrong_files(data.out, wanted, recipes)
+
+
+def check_report(recipes: Sequence[Recipe], folder: Path) -> list[str]:
+    """The bad labels as masks that `usframe report` scores, all at once among two good ones."""
+    data = data_in(folder, ("good_0", "good_1"))
+    place, true = Place(folder / "unused", folder / "masks", ""), Place(data.volumes, data.labels, "")
+    place.volumes.mkdir()
+    shutil.copytree(data.labels, place.labels)
+    for recipe in recipes:
+        labelling.holding(labelling.labels())(true._replace(case=case_of(recipe)))
+    words = ["report", "--masks", str(place.labels), "-l", str(data.labels), "-o", str(data.out), "--quiet"]
+    ended = usframe(words, folder, recipes, place)
+    lines = ended.stderr.splitlines()
+    problems = [f"report: status {ended.status} instead of 1"] * (ended.status != 1)
+    problems += [f"report: {len(lines)} lines for {len(recipes)} bad masks"] * (len(lines) != len(recipes))
+    problems += [
+        f"report: {one.name} has no line" for one in recipes if all(wrong_line(one, line) for line in lines)
+    ]
+    return problems + [f"report: {problem}" for problem in wrong_tables(data.out, 2, len(recipes))]
 
 
 def references(folder: Path) -> dict[bool, dict[str, bytes]]:
@@ -209,7 +229,10 @@ def main(folder: Path, names: Sequence[str]) -> int:
     problems = together(failing, folder / "together", good)
     end = "".join(f"\n{problem}" for problem in problems) or " as wanted"
     print(f"{len(failing)} of them at once among {good} good cases:{end}")
-    return int(bool(failed or problems))
+    masked = [recipe for recipe in labelling.RECIPES if recipe in recipes and not recipe.name.startswith("slicer")]
+    unscored = check_report(masked, folder / "report") if masked else []
+    print(f"{len(masked)} of them as masks to be scored: " + ("; ".join(unscored) or "as wanted"))
+    return int(bool(failed or problems or unscored))
 
 
 if __name__ == "__main__":

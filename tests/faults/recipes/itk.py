@@ -11,7 +11,7 @@ from typing import Any
 
 from . import Place, Recipe, cut, damaged, flipped, pair, replaced, save, swapped, voxels
 
-NRRD, MHA, MHD, HDR = ".nrrd", ".mha", ".mhd", ".hdr"
+NRRD, NHDR, MHA, MHD, HDR = ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr"
 SHORT = "shorter than its header says"
 LONG = "longer than its header says"
 STREAM = "compressed voxels are damaged"
@@ -140,6 +140,8 @@ RECIPES = [
     Recipe("nrrd_data_list", detached("LIST\none.raw\ntwo.raw"), "missing"),
     Recipe("nrrd_data_device", detached("/dev/zero"), OUTSIDE),
     Recipe("nrrd_data_itself", detached("."), "no file|missing"),
+    Recipe("nhdr_data_missing", lambda place: pair(place, NHDR).with_suffix(".raw").unlink(), "missing"),
+    Recipe("nhdr_data_half", damaged(NHDR, cut(0.6), compressed=True, beside=".raw.gz"), STREAM),
     Recipe("mha_empty", replaced(MHA, b""), "empty"),
     Recipe("mha_noise", replaced(MHA, bytes(range(256)) * 20), DECODED),
     Recipe("mha_no_sizes", reworded(MHA, (DIMS + b"\n", b"")), DECODED),
