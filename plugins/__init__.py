@@ -11,7 +11,7 @@ def usframe_register_readers(register: Register) -> None:
     register(
         "simpleitk",
         "usframe_plugins.readers.itk:SimpleITKReader",
-        suffixes=(".nrrd", ".seg.nrrd", ".mha", ".mhd", ".hdr"),
+        suffixes=(".nrrd", ".nhdr", ".seg.nrrd", ".mha", ".mhd", ".hdr"),
     )
     register(
         "image",

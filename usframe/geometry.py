@@ -31,7 +31,8 @@ def normalise_intensity(data: NDArray[Any], mode: str = "auto") -> tuple[NDArray
     value, or for values beyond 0-1 with ``none``.
     """
     notes: list[str] = []
-    values = data.astype(np.float32)
+    with np.errstate(over="ignore"):  # they are infinite then
+        values = data.astype(np.float32)
     finite = np.isfinite(values)
     if not finite.any():
         raise CaseError("the volume has no finite value")

@@ -16,6 +16,7 @@ from usframe import ReadError, RequestError, Volume
 from usframe.types import Grid, Role, Spacing
 
 Affine = NDArray[np.float64]
+SMALLEST_MM, LARGEST_MM = 1e-6, 1e5
 TIME = "the third axis is time: a spacing of 1 stands for one frame, not for a millimetre"
 SHEARED = "the header's axes are not at right angles: distances are measured along each axis with its own spacing"
 
@@ -108,9 +109,10 @@ def affine_dhw(affine: Affine, kept: tuple[int, ...], layout: str) -> Affine:
 
 
 def spacing_of(affine: Affine) -> Spacing | None:
-    """The voxel size (3,) in mm along D, H, W; None unless all three are positive and finite."""
+    """The voxel size (3,) in mm along D, H, W; None unless all are of this world and the axes span a volume."""
     d, h, w = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
-    usable = all(np.isfinite(size) and size > 0 for size in (d, h, w))
+    usable = all(SMALLEST_MM <= size <= LARGEST_MM for size in (d, h, w))
+    usable = usable and abs(np.linalg.det(affine[:3, :3])) > 1e-6 * d * h * w
     return (d, h, w) if usable else None
 
 
@@ -141,7 +143,7 @@ def check_file(path: Path) -> None:
     if not path.exists():
         raise ReadError(f"{path}: {'the link leads to no file' if path.is_symlink() else 'no such file'}")
     if not path.is_file():
-        raise ReadError(f"{path}: is a folder, not a file")
+        raise ReadError(f"{path}: is {'a folder' if path.is_dir() else 'a pipe, a socket or a device'}, not a file")
     if path.stat().st_size == 0:
         raise ReadError(f"{path}: the file is empty")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from usframe import ReadError
 
 MOST_BYTES = 1 << 20  # of a header
+MOST_AXES = 10
 UNITS = {
     **dict.fromkeys(("", "mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1.0),
     **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), 10.0),
@@ -32,6 +33,10 @@ NRRD_BYTES = {
     **{"float": 4, "double": 8},
 }
 META_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
+META_LENGTHS = {  # field -> power of the number of axes
+    **dict.fromkeys(("ElementSpacing", "ElementSize", "Offset", "Position", "Origin", "CenterOfRotation"), 1),
+    **dict.fromkeys(("TransformMatrix", "Rotation", "Orientation"), 2),
+}
 ENCODINGS = {"gz": "gzip", "bz2": "bzip2", "txt": "ascii", "text": "ascii"}
 
 
@@ -62,7 +67,10 @@ def read_header(path: Path) -> Header | None:
             return _nrrd(path, raw)
         return _meta(path, raw) if path.suffix.lower() in (".mha", ".mhd") else None
     except (ValueError, KeyError, IndexError) as error:
-        raise ReadError(f"{path}: cannot be decoded, damaged or not of this format (its header)") from error
+        cause = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        raise ReadError(
+            f"{path}: cannot be decoded, damaged or not of this format (its header: {cause})"
+        ) from error
 
 
 def _nrrd(path: Path, raw: bytes) -> Header:
@@ -77,13 +85,13 @@ def _nrrd(path: Path, raw: bytes) -> Header:
             fields[{"datafile": "data file"}.get(match[1].strip().lower(), match[1].strip().lower())] = match[
                 2
             ].strip()
-    sizes = [int(size) for size in fields["sizes"].split()]
+    sizes = _sizes(fields["sizes"], fields["dimension"])
     encoding = fields.get("encoding", "raw").lower()
     named = fields.get("data file")
     start = end.end() if end and named is None else 0
     attached = (path,) if named is None else ()
     skipped = {fields.get(key, "0") for key in ("line skip", "lineskip", "byte skip", "byteskip")} != {"0"}
-    each = NRRD_BYTES.get(fields.get("type", "").lower(), 0)
+    each = NRRD_BYTES[fields["type"].lower()]
     return Header(
         _unit(_quoted(fields.get("space units") or fields.get("units", ""))),
         _nrrd_spaced(fields, len(sizes)),
@@ -109,13 +117,14 @@ def _meta(path: Path, raw: bytes) -> Header:
         raise ValueError("no ElementDataFile")
     lines = raw[: end.start()].decode("utf-8", "replace").splitlines()
     fields = {key.strip(): value.strip() for key, found, value in (line.partition("=") for line in lines) if found}
-    sizes = [int(size) for size in fields["DimSize"].split()]
+    sizes = _sizes(fields["DimSize"], fields["NDims"])
+    for key, lengths in META_LENGTHS.items():
+        if key in fields and len([float(number) for number in fields[key].split()]) != len(sizes) ** lengths:
+            raise ValueError(f"{key} has another length than NDims says")
     named = end[1].decode("utf-8", "replace").strip()
     local = named.upper() == "LOCAL"
     listed = raw[end.end() :].decode("utf-8", "replace").splitlines() if named.startswith("LIST") else []
-    each = META_BYTES.get(
-        fields.get("ElementType", "").removeprefix("MET_").replace("UCHAR", "CHAR").lstrip("U"), 0
-    )
+    each = META_BYTES[re.sub("^MET_U?", "", fields["ElementType"])]
     spacing = fields.get("ElementSpacing") or fields.get("ElementSize") or ""
     encoding = "gzip" if _true(fields.get("CompressedData")) else "raw"
     if fields.get("HeaderSize", "0") != "0":
@@ -129,6 +138,14 @@ def _meta(path: Path, raw: bytes) -> Header:
         (path,) if local else _named(path, named, listed),
         end.end() if local else 0,
     )
+
+
+def _sizes(text: str, axes: str) -> list[int]:
+    """The lengths of all axes, as many as there are said to be: a library may write beyond its memory otherwise."""
+    sizes = [int(size) for size in text.split()]
+    if len(sizes) != int(axes) or not 1 <= len(sizes) <= MOST_AXES or min(sizes) < 1:
+        raise ValueError(f"{axes} axes of the lengths {text}")
+    return sizes
 
 
 def _true(text: str | None) -> bool:

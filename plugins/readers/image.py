@@ -15,10 +15,12 @@ from usframe import ReadError, Volume, WriteError
 from usframe.types import Grid, Role
 
 from .grid import FileGrid, axis_order, check_file, in_dhw, one_line, own_grid, role_of, three_axes, to_dhw
+from .streams import listening
 
 NATURAL = "dhw"
 PAGED = (".tif", ".tiff")
 IMAGEJ = re.compile(rb"ImageJ=[^\x00]{0,200}?images=(\d{1,9})")
+DAMAGE = re.compile(r"(libpng error|Corrupt JPEG|Premature end of JPEG|TIFF_Error|can't read |is incomplete).*")
 LOSSY = (".jpg", ".jpeg")
 
 
@@ -67,11 +69,14 @@ class ImageReader:
 def _decode(path: Path, *, labels: bool) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
     """Grey pages (H, W) of one size and what was done to make them grey. Labels must be grey already."""
     check_file(path)
-    try:
-        buffer = np.fromfile(path, np.uint8)
-        found, pages = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)
-    except (cv2.error, OSError) as error:
-        raise ReadError(f"{path}: not a readable picture ({one_line(error)})") from error
+    with listening() as heard:
+        try:
+            buffer = np.fromfile(path, np.uint8)
+            found, pages = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)
+        except (cv2.error, OSError) as error:
+            raise ReadError(f"{path}: not a readable picture ({one_line(error)})") from error
+    if damage := next((match[0] for line in heard if (match := DAMAGE.search(line))), ""):
+        raise ReadError(f"{path}: not a readable picture, damaged or not of this format ({damage[:200]})")
     if not found or not pages:
         raise ReadError(f"{path}: not a readable picture")
     is_tiff = buffer[:2].tobytes() in (b"II", b"MM")

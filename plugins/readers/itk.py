@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +34,10 @@ from .grid import (
 )
 from .headers import Header, read_header
 from .slicer import merge_segments, resample
-from .streams import check_voxels
+from .streams import check_voxels, listening
 
 NATURAL = "whd"
+COMPLAINT = re.compile(r"MetaImage|MetaObject|rror|not read|failed")
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -112,32 +116,39 @@ def _open(path: Path) -> tuple[sitk.Image, Header | None]:
         share = header.needed if len(header.data) == 1 else 0
         for file in header.data:
             check_voxels(file, header.start, header.encoding, share)
-    elif path.suffix.lower() == ".hdr" and path.with_suffix(".img").exists():
+    elif path.suffix.lower() == ".hdr":
+        if not path.with_suffix(".img").is_file():
+            raise ReadError(f"{path}: its voxels are missing, {path.with_suffix('.img').name} is no file")
         image = _header(path)
         voxel = np.dtype(sitk.GetArrayFromImage(sitk.Image([1, 1], image.GetPixelID())).dtype).itemsize
         needed = int(np.prod(image.GetSize(), dtype=float)) * image.GetNumberOfComponents() * voxel
         check_voxels(path.with_suffix(".img"), 0, "raw", needed)
-    try:
+    with _decoding(path):
         return sitk.ReadImage(str(path)), header
-    except RuntimeError as error:
-        raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: RuntimeError) -> ReadError:
-    reason = one_line(error)
-    if reason.startswith("Reason:"):
-        reason = "or the data file beside it is missing"
-    return ReadError(f"{path}: cannot be decoded, damaged or not of this format ({reason})")
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """What SimpleITK raises, or only prints, is a `ReadError`."""
+    reason = ""
+    with listening() as heard:
+        try:
+            yield
+        except RuntimeError as error:
+            reason = one_line(error)
+            if reason.startswith("Reason:"):
+                reason = "or the data file beside it is missing"
+    reason = reason or next((line for line in heard if COMPLAINT.search(line)), "")
+    if reason:
+        raise ReadError(f"{path}: cannot be decoded, damaged or not of this format ({reason[:200]})")
 
 
 def _header(path: Path) -> sitk.ImageFileReader:
     check_file(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
-    try:
+    with _decoding(path):
         reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise _damaged(path, error) from error
     return reader
 
 

@@ -64,6 +64,7 @@ class NiftiReader:
         kept = kept_axes(image.shape, path)
         if image.get_data_dtype().fields is not None:
             raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
+        notes = _check_header(image, path)
         _check_voxels(image, path)
         try:
             stored = np.asanyarray(image.dataobj)
@@ -73,7 +74,6 @@ class NiftiReader:
             ) from error
         data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
 
-        notes: list[str] = []
         if layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4)):
             notes.append(
                 "the header gives no orientation (identity affine): axes were read as columns, rows, slices, "
@@ -107,13 +107,38 @@ class NiftiReader:
 
 def _open(path: Path) -> Any:
     check_file(path)
+    log = nib.imageglobals.logger
     try:
+        log.disabled = True  # what it says is raised, or is in the header as it is stored
         image = nib.load(path)
     except DAMAGED as error:
         raise ReadError(f"{path}: not a readable NIfTI file ({one_line(error)})") from error
+    finally:
+        log.disabled = False
     if not isinstance(image, nib.Nifti1Image):
         raise ReadError(f"{path}: is {type(image).__name__}, not a NIfTI image")
     return image
+
+
+def _check_header(image: Any, path: Path) -> list[str]:
+    """Notes on the header as it is stored. Raises `ReadError` where it contradicts itself."""
+    kind = type(image.header)
+    with image.file_map["image"].get_prepare_fileobj("rb") as file:
+        stored = kind(file.read(kind.sizeof_hdr), endianness=image.header.endianness, check=False)
+    bits, told = 8 * image.get_data_dtype().itemsize, int(stored["bitpix"])
+    lengths = stored["dim"][1 : 1 + stored["dim"][0]]
+    if stored["sizeof_hdr"] != kind.sizeof_hdr or stored["magic"] != kind.single_magic:
+        raise ReadError(f"{path}: not a readable NIfTI file (its header has another length or mark)")
+    if told not in (0, bits):
+        raise ReadError(
+            f"{path}: the header contradicts itself, its datatype has {bits} bits and its bitpix {told}"
+        )
+    if (lengths < 0).any():
+        raise ReadError(f"{path}: the header has a length below 0, its dim is {' '.join(map(str, lengths))}")
+    slope, intercept = float(stored["scl_slope"]), float(stored["scl_inter"])
+    if not np.isfinite((slope, intercept)).all():
+        return [f"the header's slope {slope} and intercept {intercept} are no numbers: stored values were taken"]
+    return []
 
 
 def _check_voxels(image: Any, path: Path) -> None:
@@ -146,7 +171,7 @@ def _geometry(
     notes += [SHEARED] * is_sheared(affine)
     pixdim = [abs(float(size)) * unit for size in image.header["pixdim"][1:4]]
     sizes = np.linalg.norm(image.affine[:3, :3], axis=0) * unit
-    if apart := [at for at in kept if at < 3 and abs(pixdim[at] - sizes[at]) > 0.001 * sizes[at]]:
+    if apart := [at for at in kept if at < 3 and not abs(pixdim[at] - sizes[at]) <= 0.001 * sizes[at]]:
         told = ", ".join(f"{pixdim[at]:.4g} and {sizes[at]:.4g} mm along stored axis {at + 1}" for at in apart)
         notes.append(f"the header's pixdim and affine give different voxel sizes ({told}): the affine was used")
     return affine if placed else None, spacing

@@ -15,6 +15,8 @@ from usframe import ReadError, Volume
 from usframe.types import Grid, Role
 
 from .grid import (
+    LARGEST_MM,
+    SMALLEST_MM,
     FileGrid,
     axis_order,
     check_file,
@@ -26,8 +28,10 @@ from .grid import (
     three_axes,
     to_dhw,
 )
+from .streams import check_end
 
 NATURAL = "dhw"
+HEADER = 128  # bytes of a .npy before its array, at least
 VOLUME_KEYS = ("imgs",)
 LABEL_KEYS = ("gts", "segs")
 KEYS: dict[Role, tuple[str, ...]] = {"volume": VOLUME_KEYS, "labels": LABEL_KEYS, "mask": LABEL_KEYS[::-1]}
@@ -60,12 +64,12 @@ class NumpyReader:
         self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
     ) -> Volume:
         order = axis_order(layout, NATURAL)
-        stored, spacing = _load(path, KEYS[role_of(role, onto)])
+        stored, spacing, told = _load(path, KEYS[role_of(role, onto)])
         kept, notes = _kept(stored.shape, path)
         data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
         spacing_mm = None if spacing is None or len(kept) < 3 else in_dhw(spacing, order)
         grid = FileGrid("numpy", order, stored.shape, spacing_mm=spacing_mm, native=spacing)
-        return Volume(data, spacing_mm, grid, notes, flat=len(kept) == 2)
+        return Volume(data, spacing_mm, grid, notes + told, flat=len(kept) == 2)
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
@@ -92,16 +96,20 @@ class NumpyReader:
 
 def _load(
     path: Path, keys: tuple[str, ...], mmap_mode: Any = None
-) -> tuple[NDArray[Any], tuple[float, ...] | None]:
-    """The stored array, and its spacing along the three stored axes where the file gives one."""
+) -> tuple[NDArray[Any], tuple[float, ...] | None, tuple[str, ...]]:
+    """The stored array, its spacing along the three stored axes where the file gives one, and notes."""
     check_file(path)
     try:
         loaded = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return loaded, None
+            check_end(path, loaded.nbytes, path.stat().st_size - HEADER)
+            return loaded, None, ()
         with loaded:
             key = _key(path, loaded.files, keys)
-            return loaded[key], _spacing(loaded)
+            stored = loaded[key]
+            if not isinstance(stored, np.ndarray):
+                raise ReadError(f"{path}: {key} is no array")
+            return stored, *_spacing(loaded)
     except DAMAGED as error:
         raise ReadError(f"{path}: not a readable NumPy file ({one_line(error)})") from error
 
@@ -117,12 +125,13 @@ def _key(path: Path, names: list[str], keys: tuple[str, ...]) -> str:
     raise ReadError(f"{path}: holds the arrays {', '.join(names) or 'none'}; expected {wanted}, or only one")
 
 
-def _spacing(arrays: Any) -> tuple[float, ...] | None:
+def _spacing(arrays: Any) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
     if "spacing" not in arrays.files:
-        return None
+        return None, ()
     spacing = np.asarray(arrays["spacing"], float).ravel()
-    usable = spacing.shape == (3,) and np.isfinite(spacing).all() and (spacing > 0).all()
-    return tuple(float(size) for size in spacing[::-1]) if usable else None
+    if spacing.shape != (3,) or not ((spacing >= SMALLEST_MM) & (spacing <= LARGEST_MM)).all():
+        return None, (f"its spacing {' '.join(f'{size:g}' for size in spacing[:4])} is no usable voxel size",)
+    return tuple(float(size) for size in spacing[::-1]), ()
 
 
 def _kept(shape: tuple[int, ...], path: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:

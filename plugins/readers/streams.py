@@ -1,13 +1,17 @@
-"""Whether the voxels of a file are whole, before a library makes room for them: sizes, streams, checksums."""
+"""Whether the voxels of a file are whole, before a library makes room for them: sizes, streams, checksums; and what
+a library says about them."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import os
+import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from usframe import ReadError
@@ -15,15 +19,28 @@ from usframe import ReadError
 CHUNK = 1 << 20
 MOST_PER_BYTE = 1040  # what deflate can make of one byte, and a little more
 SLACK = 1 << 16
+PADDING = 1024  # bytes that may follow the voxels
+_alone = RLock()
 
 
 def check_promise(path: Path, needed: int, stored: int, *, gzipped: bool) -> None:
     """Raise `ReadError` where ``stored`` bytes cannot hold the ``needed`` ones, or no memory could."""
     if needed > (stored * MOST_PER_BYTE + SLACK if gzipped else stored):
         raise ReadError(f"{path}: is shorter than its header says ({_size(needed)} of voxels), the file is damaged")
+    if not gzipped:
+        check_end(path, needed, stored)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > memory:
         raise ReadError(f"{path}: its header promises {_size(needed)}, more than this machine's {_size(memory)}")
+
+
+def check_end(path: Path, needed: int, stored: int) -> None:
+    """Raise `ReadError` where there are more voxels than the header tells of: their shape or type is another."""
+    if needed and stored > needed + PADDING:
+        raise ReadError(
+            f"{path}: is longer than its header says ({_size(stored)} instead of {_size(needed)}), "
+            "so its sizes or its type are wrong"
+        )
 
 
 def check_gzip(path: Path, needed: int = 0) -> None:
@@ -76,6 +93,27 @@ def _inflated(path: Path, start: int, encoding: str) -> Iterator[int]:
 def _check_total(path: Path, total: int, needed: int) -> None:
     if total < needed:
         raise ReadError(f"{path}: is shorter than its header says ({_size(needed)} of voxels), the file is damaged")
+    check_end(path, needed, total)
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """The lines that a library printed to standard error in the block, which do not get there; full at its end."""
+    heard: list[str] = []
+    with _alone, tempfile.TemporaryFile() as file:
+        try:
+            terminal = os.dup(2)
+        except OSError:  # a process without one
+            yield heard
+            return
+        os.dup2(file.fileno(), 2)
+        try:
+            yield heard
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            file.seek(0)
+            heard += file.read().decode("utf-8", "replace").splitlines()
 
 
 def _damaged(path: Path, reason: str) -> ReadError:

@@ -99,9 +99,9 @@ def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
     if not place.is_dir():
         raise PairingError(f"{role}={place}: no such file or folder")
     visible = sorted(path for path in place.iterdir() if not path.name.startswith("."))
-    files = [path for path in visible if not path.is_dir() and path.name.lower().endswith(known)]
+    files = [path for path in visible if path.name.lower().endswith(known)]
     if files:
-        return files
+        return files  # a folder of such a name among them, which fails its case
     folders = [path.name for path in visible if path.is_dir()]
     others = [path.name for path in visible if not path.is_dir()]
     if folders and not others:

@@ -56,6 +56,8 @@ def with_patients(cases: Sequence[Case], rule: str | None) -> list[Case]:
 
 
 def _from_table(path: Path, cases: Sequence[str]) -> dict[str, str]:
+    if path.exists() and not path.is_file():
+        raise RequestError(f"group={path} cannot be read: it is no file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)

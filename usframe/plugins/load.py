@@ -7,6 +7,7 @@ user, so whatever is wrong with it is an error.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -171,7 +172,7 @@ def _package(point: EntryPoint) -> str:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise PluginError("there is no such plugin file")
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:8]
     spec = spec_from_file_location(f"usframe_file_{digest}", path.absolute())
     if spec is None or spec.loader is None:
         raise PluginError("a plugin file must end in .py")

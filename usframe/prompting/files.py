@@ -47,9 +47,9 @@ def read_prompt_file(path: Path) -> dict[str, list[PromptRow]]:
                 found.setdefault(_case(cells), []).append(_row(where, cells, path.parent))
             except ValueError as error:
                 problems.append(f"{where}: {error}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, RecursionError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
-        raise RequestError(f"frames=file:{path} cannot be read: {cause}") from error
+        raise RequestError(f"frames=file:{path} cannot be read: {cause or error}") from error
     if len(problems) > SHOWN:
         problems[SHOWN:] = [f"{path}: {len(problems) - SHOWN} more rows like these"]
     if problems:
@@ -102,6 +102,8 @@ def place_prompts(
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file and line, cells that are not empty) of every row. Raises `RequestError` for another kind of file."""
+    if path.exists() and not path.is_file():
+        raise RequestError(f"frames=file:{path} cannot be read: it is no file")
     with path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix == ".json":
             try:
@@ -194,8 +196,8 @@ def _numbers(name: str, items: Sequence[Any]) -> list[float]:
     for item in items:
         try:
             numbers.append(float(item))
-        except (TypeError, ValueError):
-            raise ValueError(f"{name}: {item!r} is not a number") from None
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{name}: {str(item)[:40]!r} is not a number") from None
         if isinstance(item, bool) or not math.isfinite(numbers[-1]):
             raise ValueError(f"{name}: {item!r} is not a number")
     return numbers

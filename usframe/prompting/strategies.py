@@ -7,6 +7,7 @@ strategies of other packages have them too.
 from __future__ import annotations
 
 import math
+import os
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -65,7 +66,7 @@ def make_prompts(
 
 def case_seed(seed: int, case: str) -> int:
     """The seed of all that is drawn for a case, whatever other cases there are."""
-    return zlib.crc32(f"{seed}/{case}".encode())
+    return zlib.crc32(os.fsencode(f"{seed}/{case}"))
 
 
 def _check_options(

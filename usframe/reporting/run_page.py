@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -47,7 +48,7 @@ def write_report(
     ``run``: what run.json holds. ``overlays``: prompt -> PNG files below the report's folder. Raises `WriteError`.
     """
     pictures = {
-        prompt: [(file.stem, quote(file.relative_to(path.parent).as_posix())) for file in files]
+        prompt: [(file.stem, quote(os.fsencode(file.relative_to(path.parent).as_posix()))) for file in files]
         for prompt, files in overlays.items()
     }
     html = render(

@@ -154,7 +154,8 @@ def start(config: Finetune, plugins: Plugins, output: Output) -> tuple[Training,
     scanned: dict[str, ScannedCase] = {}
 
     def scan(case: Case, result: CaseResult, progress: Progress) -> None:
-        scanned[case.name] = scan_case(case, read)
+        with result.timed("read"):
+            scanned[case.name] = scan_case(case, read)
         result.notes += read.notes[case.name]
 
     wanted = [cases[name] for name in (*split.train, *split.val)]

@@ -101,3 +101,59 @@ def test_a_sparse_file_beyond_the_memory_of_the_machine_is_refused_from_its_head
         file.write(nifti_header(30000, 30000, 1000))
         file.truncate(352 + 30000 * 30000 * 1000)
     assert "more than this machine's" in refused(path)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha", ".npy"])
+def test_a_file_that_is_longer_than_its_header_says_is_refused_but_for_a_little_padding(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(path)) if suffix != ".npy" else np.save(path, NOISE)
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(500))
+    np.testing.assert_array_equal(read_volume(path, plugins=PLUGINS).data, NOISE)
+    path.write_bytes(whole + bytes(2000))
+    assert "longer than its header says" in refused(path)
+
+
+def with_field(folder: Path, name: str, value: float) -> Path:
+    """A NIfTI file whose header has another value."""
+    header = nib.Nifti1Header(nifti_header(20, 20, 12)[:348])
+    header[name] = value
+    (folder / "a.nii").write_bytes(header.binaryblock + bytes(4) + NOISE.tobytes())
+    return folder / "a.nii"
+
+
+def test_a_header_whose_type_and_bits_differ_is_refused(tmp_path):
+    assert "its datatype has 8 bits and its bitpix 16" in refused(with_field(tmp_path, "bitpix", 16))
+
+
+def test_a_slope_that_is_no_number_is_none_and_a_note(tmp_path):
+    volume = read_volume(with_field(tmp_path, "scl_slope", np.inf), plugins=PLUGINS)
+    np.testing.assert_array_equal(volume.data.ravel(), NOISE.ravel())
+    assert "slope inf" in volume.notes[0]
+
+
+def test_more_axes_than_lengths_never_reach_the_library(tmp_path):
+    """MetaIO writes beyond its memory then."""
+    header = (
+        "ObjectType = Image\nNDims = 99\nDimSize = 20 20 12\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    )
+    (tmp_path / "a.mha").write_bytes(header.encode() + NOISE.tobytes())
+    assert "99 axes of the lengths 20 20 12" in refused(tmp_path / "a.mha")
+
+
+def test_a_picture_with_a_wrong_checksum_is_refused_without_a_word_of_the_library(tmp_path, capfd):
+    path = tmp_path / "a.png"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE[0]), str(path))
+    content = bytearray(path.read_bytes())
+    content[-14] ^= 1
+    path.write_bytes(content)
+    assert "CRC error" in refused(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("mm", [1e-9, 1e30, np.nan])
+def test_a_voxel_size_out_of_this_world_is_unknown(tmp_path, mm):
+    np.savez(tmp_path / "a.npz", imgs=NOISE, spacing=[mm, 1, 1])
+    volume = read_volume(tmp_path / "a.npz", plugins=PLUGINS)
+    assert volume.spacing_mm is None
+    assert "no usable voxel size" in volume.notes[0]

@@ -16,7 +16,7 @@ from usframe import ReadError, WriteError
 from usframe.data.grid import PlainGrid
 
 READER = SimpleITKReader()
-SUFFIXES = [".nrrd", ".mha", ".mhd", ".hdr"]
+SUFFIXES = [".nrrd", ".nhdr", ".mha", ".mhd", ".hdr"]
 few = settings(max_examples=25, deadline=None, derandomize=True)
 sizes = st.floats(0.05, 5)
 angles = st.floats(-3, 3)

@@ -17,7 +17,7 @@ PLUGINS = load_plugins()
 DATA = Path(__file__).parents[3] / "../shared/data"
 RECORDING = np.random.default_rng(0).integers(0, 255, (4, 6, 7)).astype(np.uint8)
 SPACING = (0.9, 0.4, 0.3)
-SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".hdr", ".npy", ".npz", ".tif"]
+SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".npy", ".npz", ".tif"]
 
 
 def save(path: Path) -> Path:
