@@ -39,7 +39,7 @@ def here():
     time.sleep(200)
 def at(case, place):
     if FAULT.startswith(f"{case} {place}: "):
-        exec(compile(FAULT.partition(": ")[2], "fault", "exec"), globals())  # a text itself would end Python by SIGINT
+        exec(compile(FAULT.partition(": ")[2], "fault", "exec"), globals())  # text would end by SIGINT
 def faulty(mask, *, spacing_mm):
     at(len(mask), "step")
     return mask

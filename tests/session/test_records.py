@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from click.testing import CliRunner, Result
 from conftest import DataSet
 
@@ -103,6 +104,21 @@ def test_a_new_file_that_changes_what_255_means_is_told_to_the_cases_that_are_do
     assert objects(data) == {"128", "255"}
     kept = json.loads((data.out / ".usframe/cases/case_0.json").read_text())
     assert kept["inputs"]["meaning"] == {"white": []}
+
+
+def test_a_case_is_done_again_when_the_data_beside_its_header_change(data: DataSet) -> None:
+    for name in ("case_0", "case_1"):
+        image = sitk.ReadImage(data.volumes / f"{name}.nii.gz")
+        (data.volumes / f"{name}.nii.gz").unlink()
+        sitk.WriteImage(image, data.volumes / f"{name}.mhd")
+    usframe_(*data.request("-p", "box"))
+    (raw,) = data.volumes.glob("case_0.*raw")
+    voxels = np.fromfile(raw, np.float32)
+    voxels[::2] = 0.5
+    voxels.tofile(raw)
+    done = usframe_(*data.request("-p", "box"))
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines() == ["case_0: its files have changed, so it is done again"]
 
 
 def objects(data: DataSet) -> set[str]:

@@ -337,7 +337,7 @@ def test_a_full_disk_leaves_no_file(data, monkeypatch):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    cache = Cache(data.out)
+    cache = Cache(data.out, load_plugins())
     (case, *_) = pair_cases(data.volumes, data.labels, readers=load_plugins().readers)
     monkeypatch.setattr(np, "save", save)
     with pytest.raises(WriteError, match=r"case_0.npy: cannot be written \(No space left on device\)$"):

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.data.case import Case, PromptRow
+from usframe.data.volumes import files_of
 from usframe.errors import ReadError, WriteError
 from usframe.files import digest, whole_file, write_json
+from usframe.plugins import Plugins
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Cache:
     """``volumes/CASE.npy`` and ``labels/CASE.npy`` in ``folder``, and a record of what each case was made from."""
 
     folder: Path
+    plugins: Plugins
 
     def volume(self, case: str) -> Path:
         return self.folder / "volumes" / f"{case}.npy"
@@ -35,7 +38,7 @@ class Cache:
         for path, array in ((self.volume(case.name), data), (self.labels(case.name), labels)):
             with whole_file(path) as file:
                 np.save(file, array, allow_pickle=False)
-        write_json(self._record(case.name), {"sources": _sources(case), "about": about})
+        write_json(self._record(case.name), {"sources": self._sources(case), "about": about})
 
     def remove(self, case: str) -> None:
         """Take a case away. Raises `WriteError`."""
@@ -51,12 +54,17 @@ class Cache:
             record = json.loads(self._record(case.name).read_text(encoding="utf-8"))
             complete = self.volume(case.name).exists() and self.labels(case.name).exists()
             about: dict[str, Any] | None = record["about"]
-            return about if complete and record["sources"] == _sources(case) else None
+            return about if complete and record["sources"] == self._sources(case) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _record(self, case: str) -> Path:
         return self.folder / "records" / f"{case}.json"
+
+    def _sources(self, case: Case) -> list[list[Any]]:
+        """Name, size and time of the files of a case, which tell whether they have changed."""
+        states = [(path.name, path.stat()) for path in every_file(case, self.plugins).values()]
+        return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
 
 
 def open_cached(path: Path) -> NDArray[Any]:
@@ -74,7 +82,17 @@ def open_cached(path: Path) -> NDArray[Any]:
     return array
 
 
-def describe_inputs(case: Case, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def every_file(case: Case, plugins: Plugins) -> dict[str, Path]:
+    """The files of a case by role; those that a header names are its role and a number."""
+    found: dict[str, Path] = {}
+    for role, path in case.files.items():
+        if path is not None:
+            first, *others = files_of(path, plugins)
+            found |= {role: first} | {f"{role} {number}": other for number, other in enumerate(others, 2)}
+    return found
+
+
+def describe_inputs(case: Case, plugins: Plugins, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a case is made from: its patient, prompts, what its label values mean in the run, and the size, time and
     SHA-256 of its files; plain data.
 
@@ -84,16 +102,15 @@ def describe_inputs(case: Case, known: Mapping[str, Any] | None = None) -> dict[
     found: dict[str, Any] = {"group": case.group, "prompts": [_plain(row) for row in case.prompts]}
     if case.meaning:
         found["meaning"] = case.meaning.decided(None if known is None else known.get("meaning", ()))
-    for role, path in case.files.items():
-        if path is not None:
-            earlier = (known or {}).get(role, {})
-            fresh = {"file": path.name, "size": path.stat().st_size, "time": path.stat().st_mtime_ns}
-            if fresh != {key: earlier.get(key) for key in fresh} or path.is_dir():
-                fresh["sha256"] = digest(path)
-                same = all(fresh[key] == earlier.get(key) for key in ("file", "size", "sha256"))
-                found[role] = earlier if same else fresh
-            else:
-                found[role] = earlier
+    for role, path in every_file(case, plugins).items():
+        earlier = (known or {}).get(role, {})
+        fresh = {"file": path.name, "size": path.stat().st_size, "time": path.stat().st_mtime_ns}
+        if fresh != {key: earlier.get(key) for key in fresh} or path.is_dir():
+            fresh["sha256"] = digest(path)
+            same = all(fresh[key] == earlier.get(key) for key in ("file", "size", "sha256"))
+            found[role] = earlier if same else fresh
+        else:
+            found[role] = earlier
     return found
 
 
@@ -101,9 +118,3 @@ def _plain(row: PromptRow) -> list[Any]:
     arrays = (row.points, row.point_labels, row.box)
     drawn = [None if array is None else np.asarray(array).tolist() for array in arrays]
     return [row.frame, row.object_id, *drawn, None if row.mask is None else digest(row.mask)]
-
-
-def _sources(case: Case) -> list[list[Any]]:
-    """Name, size and time of the files of a case, which tell whether they have changed."""
-    paths = [path for path in case.files.values() if path is not None]
-    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]

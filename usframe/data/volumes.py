@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from usframe.data.grid import OpaqueGrid
-from usframe.errors import ReadError, UsframeError
+from usframe.errors import CaseError, ReadError, UsframeError
 from usframe.plugins import Plugins, load_plugins
 from usframe.plugins.registry import Entry, blame
 from usframe.types import Grid, Reader, Role, Volume
@@ -61,6 +61,19 @@ def read_shape(path: Path, *, layout: str = "auto", plugins: Plugins) -> tuple[i
     _, entry = plugins.readers.for_path(path)
     d, h, w = _ask(entry, path, lambda reader: reader.shape(path, layout=layout))
     return d, h, w
+
+
+def files_of(path: Path, plugins: Plugins) -> list[Path]:
+    """``path`` and the files that its header names, those that its data are in."""
+    _, entry = plugins.readers.for_path(path)
+
+    def named(reader: Any) -> list[Path]:
+        return [Path(file) for file in reader.files(path)] if hasattr(reader, "files") and path.is_file() else []
+
+    try:
+        return list(dict.fromkeys([path, *_ask(entry, path, named)]))
+    except CaseError:  # whoever reads it will say so
+        return [path]
 
 
 def check_readers(paths: Iterable[Path], plugins: Plugins) -> None:

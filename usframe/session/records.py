@@ -14,6 +14,7 @@ from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.errors import CaseError, WriteError
 from usframe.files import HIDDEN, Manifest, write_file
+from usframe.plugins import Plugins
 from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
 from usframe.session import Output, watch
 from usframe.session.folder import CASES, DONE
@@ -25,6 +26,7 @@ class Session:
     """What this process adds to the records in ``out``, and finds there of others and of earlier sessions."""
 
     out: Path
+    plugins: Plugins
     inputs: dict[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
@@ -42,7 +44,7 @@ class Session:
         try:
             if kept and not kept.result.error:
                 manifest = Manifest.current
-                if describe_inputs(case, kept.inputs) != kept.inputs:
+                if describe_inputs(case, self.plugins, kept.inputs) != kept.inputs:
                     print(f"{case.name}: its files have changed, so it is done again", file=sys.stderr)
                 elif manifest and all(manifest.has(*output) for output in kept.outputs.items()):
                     self.skipped.append(case.name)
@@ -83,7 +85,7 @@ class Session:
             if Manifest.current:
                 Manifest.current.fresh = {}
             try:
-                self.inputs[case.name] = describe_inputs(case)
+                self.inputs[case.name] = describe_inputs(case, self.plugins)
             except OSError as error:
                 raise CaseError(f"{error.filename}: cannot be read ({error.strerror})") from error
             work(case, result, progress)

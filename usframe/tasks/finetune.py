@@ -61,8 +61,11 @@ class Training:
         found: dict[str, Any] = {}
         for part, names in asdict(self.split).items():
             for name in names:
-                found[f"{part}.{name}"] = describe_inputs(self.scanned[name].case) if name in self.scanned else {}
+                found[f"{part}.{name}"] = self._describe(name)
         return found
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        return describe_inputs(self.scanned[name].case, self.read.plugins) if name in self.scanned else {}
 
     def describe(self) -> str:
         """What is trained on what, in a few lines for the terminal."""

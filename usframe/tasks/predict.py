@@ -96,7 +96,8 @@ def run(
     prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
     rank, processes = watch.line.before.share or (accelerator.process_index, accelerator.num_processes)
     accelerator.end_training()  # from here on each process is on its own, and none falls with another
-    left, session = share_cases(cases, processes, config, experiment.plugins)[rank], Session(config.folder)
+    session = Session(config.folder, experiment.plugins)
+    share = share_cases(cases, processes, config, experiment.plugins)[rank]
     started, tables = time.perf_counter(), Seldom()
 
     def write(everyone: Sequence[CaseResult]) -> tuple[Any, float]:
@@ -112,7 +113,7 @@ def run(
                 tables.do(lambda: write(session.results(cases, [])))
 
     work = session.work(partial(run_stages, experiment, backbone))
-    results = session.run(work, left, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
+    results = session.run(work, share, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
     if rank:
         return 0
     session.wait(processes, interrupted=any(one.stage == INTERRUPTED for one in results))

@@ -53,7 +53,7 @@ def prepare(config: Prepare, plugins: Plugins, output: Output) -> int:
     splits = _split(config, patients)
     out = config.folder
     _open_folder(config, patients)
-    cache = Cache(out / CACHE) if config.cache else None
+    cache = Cache(out / CACHE, plugins) if config.cache else None
     results = run_cases(partial(prepare_case, config, plugins, cache), cases, output)
     stop_if_interrupted(results)
     print_failures(results)

@@ -64,7 +64,7 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
         plugins=plugins,
     )
     cases = [replace(case, meaning=meaning) for case in cases]
-    session = Session(config.folder)
+    session = Session(config.folder, plugins)
     work = session.work(partial(score_masks, config, scoring, plugins))
     own = session.run(work, cases, output, limit=config.case_timeout)
     results = session.results(cases, own)
