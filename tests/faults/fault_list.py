@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from conftest import DataSet, write_case
 
-TWO = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 PROPAGATE = ("-p", "box", "--mode", "propagate")
 
 

@@ -90,10 +90,11 @@ def test_a_limit_that_nobody_keeps_is_refused(data: DataSet) -> None:
 def test_of_several_processes_one_may_die(data: DataSet, tmp_path: Path) -> None:
     whole = data._replace(out=tmp_path / "whole")
     run(whole, "-p", "box")
-    launcher = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     more = breaking(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
     done = run(data, *more, launcher=launcher)
     assert done.returncode == 1, done.stderr
+    assert json.loads((data.out / "run.json").read_text())["processes"] == 2
     assert list(failed(data.out)) == ["case_1"]
     assert scored(data.out) == {"case_0", "case_2"}
     for name in ("case_0", "case_2"):
