@@ -64,12 +64,12 @@ SIGNALS = [
         ("Ctrl-C three times", (signal.SIGINT,) * 3, 130),
         ("SIGTERM", (signal.SIGTERM,), 143),
         ("SIGHUP", (signal.SIGHUP,), 129),
-        ("SIGTERM and SIGHUP", (signal.SIGTERM, signal.SIGHUP), 143),
+        ("SIGHUP and SIGTERM", (signal.SIGHUP, signal.SIGTERM), 129),
     )
-    for when, place in (("after the network", "step"), ("while scoring", "score"))
+    for when, place in (("in the middle of a case", "step"), ("while scoring", "score"))
 ]
 PLUGINS = [
-    Fault("a plugin calls sys.exit", "4 step: sys.exit(0)", says="case case_1 (postprocess)"),
+    Fault("a plugin calls sys.exit", "4 step: sys.exit(0)", says="ended the program: SystemExit: 0"),
     Fault("a plugin ends the process", "4 step: os._exit(0)", says="exit status 0"),
     Fault("a plugin crashes", "4 step: ctypes.string_at(0)", says="SIGSEGV"),
     Fault("a metric crashes", "4 score: ctypes.string_at(0)", says="SIGSEGV"),

@@ -245,6 +245,7 @@ def test_a_plugin_that_exits_costs_its_case(data: DataSet, tmp_path: Path) -> No
     done = usframe_(*data.request("-p", "breaks", "--plugin", tmp_path / "breaks.py"))
     assert done.exit_code == 1
     assert "case case_1 (prompt): " in done.stderr
+    assert "Traceback" not in done.stderr
     with (data.out / "metrics.csv").open() as file:
         assert {row["case"] for row in csv.DictReader(file)} == {"case_0", "case_2"}
 

@@ -82,7 +82,9 @@ def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -
         result.error = str(error)
     except MemoryError:
         result.error = "out of memory; close other programs, or take smaller volumes"
-    except (Exception, SystemExit) as error:  # a bug in one case must not cost the others; its traceback is shown
+    except SystemExit as error:
+        result.error = f"code that is not usframe's ended the program: {blame(error)}"
+    except Exception as error:  # a bug in one case must not cost the others; its traceback is shown
         if isinstance(error, OSError) and error.errno in FULL:
             result.error = f"{error.filename or 'a temporary file'}: {error.strerror}"
         else:
