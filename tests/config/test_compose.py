@@ -90,6 +90,11 @@ def test_an_experiment_builds_on_another() -> None:
     assert config.backbone == "medsam2"
 
 
+def test_the_last_word_about_a_key_wins() -> None:
+    assert predict("seed=1", "noise.box=0.1", "seed=2", "noise.box=0.2").seed == 2
+    assert predict("noise=mild", "noise.box=0.2", "noise.box=0.3").noise.box == 0.3
+
+
 def test_every_key_is_reached_by_its_dotted_name() -> None:
     config = predict("noise.box=0.3", "batch_size=2", "cases=[a,'001']", "overlays=false", "label_layout=hwd")
     assert (config.noise.box, config.batch_size, config.overlays) == (0.3, 2, False)
