@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, TypedDict
 
 import numpy as np
 
 from usframe.scoring.metrics import METRICS, Row
-from usframe.scoring.table import score_names
+from usframe.scoring.table import object_names, score_names
 
 MACRO = "macro"
 PREDICTED = "predicted_iou"
@@ -86,11 +86,17 @@ def unasked_objects(rows: Iterable[Row]) -> set[int]:
     return {object_id for object_id, prompted in asked.items() if not prompted}
 
 
+def called(object_id: str, names: Mapping[str, str]) -> str:
+    """An object as tables show it: its id, and its name where it has one."""
+    return f"{object_id} {names[object_id]}" if object_id in names else object_id
+
+
 def score_notes(rows: Sequence[Row]) -> list[str]:
     """What is to be known about scores: which objects are in no macro, and how many frames have no distance."""
-    notes = []
+    notes, names = [], object_names(rows)
     if unasked := sorted(unasked_objects(rows)):
-        listed = f"object{'s' * (len(unasked) > 1)} {', '.join(map(str, unasked))}"
+        listed = ", ".join(called(str(object_id), names) for object_id in unasked)
+        listed = f"object{'s' * (len(unasked) > 1)} {listed}"
         notes.append(f"no case has a prompt for {listed}: scored, but left out of the mean of objects")
     frames: dict[str, int] = {}
     for row in rows:

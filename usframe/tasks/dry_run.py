@@ -35,6 +35,7 @@ class Plan(TypedDict, total=False):
     dtype: str
     spacing_mm: list[float] | None
     label_values: list[int]
+    names: dict[str, str]
     slices_without_object: int | None
     prompts: dict[str, int]
     masks: list[str]
@@ -95,6 +96,7 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
         "dtype": str(volume.data.dtype),
         "spacing_mm": None if volume.spacing_mm is None else [round(float(mm), 6) for mm in volume.spacing_mm],
         "label_values": [] if labels is None else [int(value) for value in np.unique(labels) if value],
+        "names": {str(value): name for value, name in sorted(reading.names.items())},
         "slices_without_object": reading.empty_slices,
         "prompts": counts,
         "masks": [str(path) for path in masks],
@@ -128,7 +130,8 @@ def describe(plan: Plan) -> list[str]:
     labels = "no labels"
     if plan["labels"]:
         empty = plan["slices_without_object"]
-        labels = f"labels {_ranges(plan['label_values'])}; {empty} slices without an object"
+        named = f" ({', '.join(' '.join(name) for name in plan['names'].items())})" if plan["names"] else ""
+        labels = f"labels {_ranges(plan['label_values'])}{named}; {empty} slices without an object"
     depth, height, width = plan["shape"]
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
     return [

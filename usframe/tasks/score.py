@@ -131,7 +131,7 @@ def score_masks(
     empty = int((~labels.data.any((1, 2))).sum())
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
     with result.timed("score"):
-        key = RowKey(case.name, case.group, GIVEN, config.name)
+        key = RowKey(case.name, case.group, GIVEN, config.name, names={**mask.names, **labels.names})
         reference = Reference(
             labels.data, labels.spacing_mm, scoring, per_frame=pair.per_frame, voxel_ml=voxel_ml(labels)
         )
