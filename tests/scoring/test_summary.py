@@ -15,8 +15,8 @@ def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None, aske
     return {
         **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": object_id, "slices": slices},
         **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": "mm", "oracle": False},
-        **{"asked": asked, "measured": "3D" if lost is None else "2D per frame", "undefined_frames": lost, "name": ""},
-        **{"group": group or case, "scores": {**dict.fromkeys(SCORES), "dice": dice, **scores}},
+        **{"asked": asked, "measured": "3D" if lost is None else "2D per frame", "undefined_frames": lost},
+        **{"name": "", "group": group or case, "scores": {**dict.fromkeys(SCORES), "dice": dice, **scores}},
     }
 
 

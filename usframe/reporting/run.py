@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from usframe.config.schema import Compare, Predict
+from usframe.data.patients import note_single_slices
 from usframe.errors import escape
 from usframe.files import write_csv, write_json
 from usframe.reporting.record import RunRecord
@@ -54,7 +55,9 @@ def describe_work(
 ) -> RunRecord:
     """``run`` with what was asked for, what the cases add up to, and ``notes`` about all of them."""
     rows = [row for result in results for row in result.rows]
-    totals = count_totals(results, labelled=config.labels is not None, notes=[*notes, *score_notes(rows)])
+    alone = note_single_slices((one.slices.get("total", 0) for one in results), config.group)
+    about = [*notes, *alone, *score_notes(rows)]
+    totals = count_totals(results, labelled=config.labels is not None, notes=about)
     encoded = totals["slices"]["encoded"]
     whole: RunRecord = {
         **run,

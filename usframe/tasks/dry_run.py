@@ -10,6 +10,7 @@ import numpy as np
 
 from usframe.config.schema import Compare, Predict
 from usframe.data.case import Case
+from usframe.data.patients import note_single_slices
 from usframe.errors import RequestError, escape
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.verbs import with_memory
@@ -61,15 +62,23 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     known = {plan["case"]: plan for plan in plans}
     listed = [known.get(case.name) or _failed(case, result) for case, result in zip(cases, results, strict=True)]
     missing = _backbone_problem(config, plugins)
+    notes = note_single_slices((plan["shape"][0] for plan in plans), config.group)
     if output.json:
         problem = missing and str(missing)
         print(
             json.dumps(
-                {"out": config.out, "backbone": config.backbone, "problem": problem, "cases": listed}, indent=2
+                {
+                    "out": config.out,
+                    "backbone": config.backbone,
+                    "problem": problem,
+                    "notes": notes,
+                    "cases": listed,
+                },
+                indent=2,
             )
         )
     elif not output.quiet:
-        _show(listed, config)
+        _show(listed, notes, config)
     if missing:
         raise missing
     return int(any("error" in plan for plan in listed))
@@ -109,10 +118,12 @@ def _failed(case: Case, result: CaseResult) -> Plan:
     return {"case": case.name, "volume": str(case.volume), "labels": labels, "error": result.error}
 
 
-def _show(plans: Sequence[Plan], config: Predict) -> None:
+def _show(plans: Sequence[Plan], notes: Sequence[str], config: Predict) -> None:
     for plan in plans:
         for line in describe(plan):
             print(escape(line))
+    for note in notes:
+        print(f"note: {note}")
     broken = sum("error" in plan for plan in plans)
     objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
     print(
