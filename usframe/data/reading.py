@@ -101,7 +101,7 @@ def on_grid(
     path: Path, read: Volume, volume: Volume, *, role: Role, geometry: str, meaning: Meaning | None
 ) -> Volume:
     """What was read from ``path`` as labels on the voxels of ``volume``; `read_labels` has the rules."""
-    placed, notes = align(path, read, volume, geometry)
+    placed, notes = align(path, read, volume, geometry, role=role)
     given = whole_numbers(path, placed)
     data, names, meant = (meaning or Meaning.of_one(given, role)).apply(path, given, read.names, role)
     notes += meant

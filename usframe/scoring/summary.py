@@ -94,10 +94,19 @@ def called(object_id: str, names: Mapping[str, str]) -> str:
 def score_notes(rows: Sequence[Row]) -> list[str]:
     """What is to be known about scores: which objects are in no macro, and how many frames have no distance."""
     notes, names = [], object_names(rows)
-    if unasked := sorted(unasked_objects(rows)):
-        listed = ", ".join(called(str(object_id), names) for object_id in unasked)
+    if unasked := unasked_objects(rows):
+        listed = ", ".join(called(str(object_id), names) for object_id in sorted(unasked))
         listed = f"object{'s' * (len(unasked) > 1)} {listed}"
         notes.append(f"no case has a prompt for {listed}: scored, but left out of the mean of objects")
+    missed: dict[int, set[str]] = {}
+    for row in rows:
+        if not row["asked"] and row["object"] not in unasked:
+            missed.setdefault(row["object"], set()).add(row["case"])
+    if missed:
+        listed = ", ".join(f"{called(str(one), names)} ({len(missed[one])})" for one in sorted(missed))
+        notes.append(
+            f"objects without a prompt in some cases, though not in others, count as missed there: {listed}"
+        )
     frames: dict[str, int] = {}
     for row in rows:
         counted = row["slices"] == "all" and row["n_slices"] > 1 and row["asked"] and row["draw"] == 0
