@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from usframe.types import Surfaces
 
 Mask = NDArray[np.bool_]
-AT_LEAST = 1 + 1e-9  # what lies at the tolerance is within it, however its distance was rounded
+AT_LEAST = 1 + 1e-6  # what lies at the tolerance is within it; spacing has the digits of float32 in headers
 
 
 def dice(reference: Mask, mask: Mask) -> float | None:

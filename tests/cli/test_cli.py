@@ -64,6 +64,20 @@ def test_every_command_is_listed_and_has_help(name: str) -> None:
     assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_that_takes_one_value_is_refused_where_it_is_given_twice(name: str) -> None:
+    options = [option for option in import_module(f"usframe.cli.{name}").command.params if option.opts[0][0] == "-"]
+    takes_one = [option for option in options if not option.is_flag and "repeatable" not in (option.help or "")]
+    assert takes_one
+    for option in takes_one:
+        spelt = option.opts[-1]
+        first, second = getattr(option.type, "choices", ("1", "2"))[:2]
+        done = CliRunner().invoke(main, [name, option.opts[0], first, spelt, second])
+        assert done.exit_code == 2
+        told = f"Error: {spelt} is given 2 times ({first}, {second}); give one of them"
+        assert done.output.splitlines()[-1] == told
+
+
 def test_every_file_of_the_command_line_is_a_command() -> None:
     files = {path.stem for path in Path(str(import_module("usframe.cli").__file__)).parent.glob("*.py")}
     assert files - {"__init__", "options"} == set(COMMANDS)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
@@ -88,6 +89,11 @@ def test_an_experiment_builds_on_another() -> None:
     config = predict(experiment="all_prompts")
     assert config.prompts == ["mask", "mask+point", "box+point", "box", "point"]
     assert config.backbone == "medsam2"
+
+
+def test_the_last_word_about_a_key_wins() -> None:
+    assert predict("seed=1", "noise.box=0.1", "seed=2", "noise.box=0.2").seed == 2
+    assert predict("noise=mild", "noise.box=0.2", "noise.box=0.3").noise.box == 0.3
 
 
 def test_every_key_is_reached_by_its_dotted_name() -> None:
@@ -222,6 +228,11 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("prompts=[]", "prompts is empty"),
         ("prompts=[box,box]", "prompts names box twice"),
         ("cases=[a,b,a]", "cases names a twice"),
+        (
+            "cases=[Jose\u0301,b]",
+            "cases=[Jose\u0301,b]: token recognition error at: '\u0301'; a text goes in quotes: "
+            "\"cases=['Jose\u0301','b']\"",
+        ),
         ("out=[", "out=[: no viable alternative at input '['; a text goes in quotes: \"out='['\""),
         ("device=gpu", "device=gpu is not possible; choose one of auto, cpu, cuda, cuda:N, mps"),
         ("labels=null", "labels is required, because prompts are made from labels: -l LABELS"),
@@ -321,6 +332,17 @@ def test_a_text_that_could_be_a_number_stays_as_it_is_written(text: str) -> None
     assert config.label_suffix == text
 
 
+@pytest.mark.parametrize(
+    ("line", "number"), [("cases: [a, 101_02]", "10102"), ("cases: [010]", "8"), ("out: 2024_05_01", "20240501")]
+)
+def test_a_number_where_a_yaml_means_a_text_is_refused(write: Write, line: str, number: str) -> None:
+    key = line.partition(":")[0]
+    (problem,) = problems_of(*ASKED, experiment=write(f"defaults: [zero_shot]\n{line}\n"))
+    assert problem == (
+        f"mine.yaml: {key} holds the number {number}, where a text is wanted; put it in quotes, as it is meant"
+    )
+
+
 def test_numbers_may_be_written_so_where_numbers_are_wanted() -> None:
     assert predict("batch_size=1_0", "noise.box=1e-1", "frames=1_2", "mode=propagate").frames == [12]
 
@@ -331,7 +353,8 @@ def test_any_printable_text_survives_in_a_saved_experiment(
     tmp_path_factory: pytest.TempPathFactory, volumes: str, names: list[str]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "saved.yaml"
-    config = Predict(volumes=volumes, labels="truth", out="results", cases=names)
+    cases = [normalize("NFC", name) for name in names]  # as cases are called
+    config = Predict(volumes=volumes, labels="truth", out="results", cases=cases)
     save_experiment(config, path)
     again, _ = read(str(path))
     assert again == config

@@ -118,7 +118,7 @@ def test_ignoring_the_header_matches_voxel_by_voxel_with_a_note(tmp_path, volume
     read = read_labels(path, volume, geometry="ignore", plugins=PLUGINS)
     np.testing.assert_array_equal(read.data, np.flip(LABELS, 0).transpose(2, 1, 0))
     assert read.notes == (
-        "the labels' header places them elsewhere (flipped along W); they were matched voxel by voxel",
+        "the header of the labels places them elsewhere (flipped along W); they were matched voxel by voxel",
     )
 
 

@@ -124,6 +124,19 @@ def test_segments_are_matched_by_name_where_their_values_differ(tmp_path):
     assert read[1].notes == ("objects were matched by name, as in the first file: nerve is 1, artery is 2",)
 
 
+def test_a_name_never_takes_the_value_of_a_segment_without_one(tmp_path):
+    first = segmentation(tmp_path / "a.seg.nrrd", nerve=1)
+    other = segmentation(tmp_path / "b.seg.nrrd", artery=1)
+    image = sitk.ReadImage(str(other))
+    image[:, 3:, :] = 2
+    for key, text in (("ID", "Segment_9"), ("LabelValue", "2"), ("Layer", "0")):
+        image.SetMetaData(f"Segment1_{key}", text)
+    sitk.WriteImage(image, str(other))
+    read = read_labels(other, Volume(np.zeros((3, 6, 8), np.uint8)), meaning=run_of(first, other), plugins=PLUGINS)
+    assert read.names == {3: "artery"}
+    assert [int(read.data[0, row, 0]) for row in (0, 5)] == [3, 2]
+
+
 def test_segments_that_share_a_name_keep_their_values(tmp_path):
     path = segmentation(tmp_path / "a.seg.nrrd", nerve=3)
     image = sitk.ReadImage(str(path))

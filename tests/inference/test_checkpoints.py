@@ -64,7 +64,9 @@ def test_what_cannot_be_left_alone_is_named(tmp_path, state):
             load(tmp_path / name)
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "model._orig_mod."]
+)
 def test_names_of_compiled_and_parallel_networks_are_known(tmp_path, state, prefix):
     torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "x.pt")
     assert torch.equal(load(tmp_path / "x.pt")["no_mem_embed"], state["no_mem_embed"])

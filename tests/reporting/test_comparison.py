@@ -25,7 +25,7 @@ def scored(prompt, dice, *, draw=0, mode="slice", slices="all", object_id=1, ask
                 "slices": slices,
             },
             **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": "mm", "oracle": False},
-            **{"asked": asked, "measured": "3D", "undefined_frames": None},
+            **{"asked": asked, "measured": "3D", "undefined_frames": None, "name": ""},
             **{"group": f"g{min(n, 6)}", "scores": known | {"dice": value} | scores},
         }
         for n, value in enumerate(dice)

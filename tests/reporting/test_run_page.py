@@ -36,7 +36,7 @@ def row(case, prompt, slices="all", oracle=False, **scores):
     return {
         **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": 1, "slices": slices},
         **{"n_slices": 7, "volume_ml": None, "reference_volume_ml": None, "unit": "px", "oracle": oracle},
-        **{"asked": True, "measured": "2D per frame", "undefined_frames": None},
+        **{"asked": True, "measured": "2D per frame", "undefined_frames": None, "name": ""},
         **{"group": case, "scores": {**known, **scores, "predicted_iou": 0.8}},
     }
 
@@ -55,6 +55,7 @@ def report(tmp_path, *, prompts=("box",), cases=3, failures=(), marks=None, mode
         "marks": marks or {},
         "unit": "px",
         "measured": "3D",
+        "names": {},
     }
     overlays = {one: [tmp_path / "overlays" / one / f"{case}.png" for case in names] for one in prompts if cases}
     path = tmp_path / "report.html"

@@ -21,7 +21,7 @@ def row(case, dice, *, prompt="box", object_id=1, slices="all", oracle=False, un
     return {
         **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": object_id, "slices": slices},
         **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": unit, "oracle": oracle},
-        **{"asked": True, "measured": measured, "undefined_frames": None},
+        **{"asked": True, "measured": measured, "undefined_frames": None, "name": ""},
         **{"group": case, "scores": known | scores},
     }
 

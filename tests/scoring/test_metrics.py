@@ -239,11 +239,11 @@ def test_metrics_csv_leaves_undefined_scores_empty(tmp_path):
     lines = list(csv.reader((tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()))
     assert ",".join(lines[0]) == (
         "case,prompt,mode,object,slices,n_slices,dice,iou,hd95_mm,assd_mm,nsd,"
-        "volume_ml,reference_volume_ml,predicted_iou,unit,oracle,group,asked,measured,undefined_frames"
+        "volume_ml,reference_volume_ml,predicted_iou,unit,oracle,group,asked,measured,undefined_frames,name"
     )
     nothing = ["case1", "box", "slice", "1", "unprompted", "0", *[""] * 8, "mm", "false", "patient1"]
-    assert lines[3] == [*nothing, "true", "2D per frame", "0"]
-    assert lines[1][-2:] == ["3D", ""]
+    assert lines[3] == [*nothing, "true", "2D per frame", "0", ""]
+    assert lines[1][-3:] == ["3D", "", ""]
 
 
 def test_a_draw_of_noised_prompts_has_its_number_in_the_files(tmp_path):

@@ -16,7 +16,7 @@ def row(case, dice, *, prompt="box", object_id=1, slices="all", group=None, aske
         **{"case": case, "prompt": prompt, "draw": 0, "mode": "slice", "object": object_id, "slices": slices},
         **{"n_slices": 1, "volume_ml": None, "reference_volume_ml": None, "unit": "mm", "oracle": False},
         **{"asked": asked, "measured": "3D" if lost is None else "2D per frame", "undefined_frames": lost},
-        **{"group": group or case, "scores": {**dict.fromkeys(SCORES), "dice": dice, **scores}},
+        **{"name": "", "group": group or case, "scores": {**dict.fromkeys(SCORES), "dice": dice, **scores}},
     }
 
 
@@ -134,7 +134,9 @@ def test_a_case_without_a_prompt_for_an_object_that_others_were_asked_for_missed
         row("b", 0.0, object_id=2, asked=False),
     ]
     assert summarise(rows)["box"]["macro"]["all"]["dice"]["mean"] == pytest.approx((0.8 + 0.4) / 2)
-    assert score_notes(rows) == []
+    assert score_notes(rows) == [
+        "objects without a prompt in some cases, though not in others, count as missed there: 2 (1)"
+    ]
 
 
 def test_where_nothing_was_asked_for_the_macro_is_undefined_and_counted():

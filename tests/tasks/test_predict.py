@@ -100,6 +100,31 @@ def test_a_damaged_case_fails_alone(data):
     assert {row["case"] for row in rows(data.out / "metrics.csv")} == {"case_0", "case_2"}
 
 
+def test_a_name_that_is_no_unicode_is_a_case_like_any_other(data):
+    name = os.fsdecode(b"M\xfcller")
+    for folder in (data.volumes, data.labels):
+        (folder / "case_1.nii.gz").rename(folder / f"{name}.nii.gz")
+    result = run(*data.request("-p", "box"))
+    assert result.exit_code == 0, result.output
+    assert {row["case"] for row in rows(data.out / "metrics.csv")} == {"case_0", "case_2", r"M\udcfcller"}
+    assert (data.out / "masks" / "box" / f"{name}.nii.gz").is_file()
+
+
+def test_objects_that_a_prompt_file_leaves_out_are_in_no_mean_and_are_named(data):
+    (data.out.parent / "p.csv").write_text(
+        "case,frame,object,box\n" + "".join(f"case_{n},1,1,8 8 20 20\n" for n in range(3))
+    )
+    result = run(*data.request(f"frames=file:{data.out.parent / 'p.csv'}"))
+    assert result.exit_code == 0, result.output
+    assert "note: no case has a prompt for object 2: scored, but left out of the mean of objects" in result.output
+    found = json.loads((data.out / "summary.json").read_text())["scores"]["file"]
+    for score in ("dice", "hd95_mm", "nsd"):
+        assert found["macro"]["all"][score] == found["1"]["all"][score]
+    assert found["2"]["all"]["dice"]["mean"] == 0
+    asked = {(row["object"], row["asked"]) for row in rows(data.out / "metrics.csv")}
+    assert asked == {("1", "true"), ("2", "false")}
+
+
 def test_an_earlier_run_is_not_overwritten_unasked(data):
     run(*data.request())
     before = (data.out / "metrics.csv").read_bytes()

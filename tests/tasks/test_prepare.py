@@ -105,6 +105,14 @@ def test_without_spacing_volumes_are_voxels(data):
     assert set(json.loads((data.out / "cache/spacing.json").read_text()).values()) == {None}
 
 
+def test_a_clip_has_no_millilitres(data):
+    done = prepare(data, "axis=time")
+    assert done.exit_code == 0, done.output
+    row = rows(data)[0]
+    assert row["unit"] == "voxels"
+    assert int(row["volume_1"]) == (nib.load(data.labels / "case_0.nii.gz").get_fdata() == 1).sum()
+
+
 @pytest.mark.parametrize("how", [(), ("--layout", "hwd", "--intensity", "minmax")])
 def test_the_cache_holds_what_a_run_reads(data, how):
     assert prepare(data, "--cache", *how).exit_code == 0

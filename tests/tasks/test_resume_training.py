@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,23 @@ def test_killed_while_its_state_is_replaced_it_goes_on_to_the_same_bytes(
     assert done.returncode == 0, done.stderr
     assert outcome("finetune", data.out) == outcome("finetune", trained.out)
     assert not [path for path in data.out.iterdir() if path.name.startswith((".usframe-", "state."))]
+
+
+def test_a_damaged_file_of_its_state_is_one_line_and_nothing_is_trained(trained: DataSet, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(trained.out, out)
+    data, files = trained._replace(out=out), sorted((out / "state").iterdir())
+    assert {".safetensors", ".bin", ".pkl"} <= {path.suffix for path in files}
+    for path in files:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        done = finetune(data)
+        assert done.exit_code == 2, path
+        (error,) = [line for line in done.output.splitlines() if line.startswith("Error")]
+        assert error.startswith(f"Error: {path}: is damaged")
+        assert error.endswith(f"remove {out / 'state'} to begin anew")
+        assert "Traceback" not in done.output
+        path.write_bytes(whole)
 
 
 def test_other_data_are_named_and_another_spelling_of_the_folder_is_none(data: DataSet) -> None:

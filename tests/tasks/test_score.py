@@ -76,6 +76,26 @@ def test_a_mask_that_does_not_fit_is_a_failure_and_the_others_are_scored(folders
     assert {row["case"] for row in rows(folders / "out/metrics.csv")} == {"p1_b"}
 
 
+def test_a_mask_on_another_grid_is_told_of_the_mask_and_not_of_the_labels(folders):
+    flipped = SPACING @ np.diag([-1.0, 1, 1, 1])
+    flipped[0, 3] = 19 * 0.5
+    for case in ("p1_a", "p1_b"):
+        data = np.asanyarray(nib.load(folders / f"masks/{case}.nii.gz").dataobj)
+        nib.save(nib.Nifti1Image(data[::-1], flipped), folders / f"masks/{case}.nii.gz")
+    words = ("--masks", folders / "masks", "-l", folders / "labels", "-o", folders / "out")
+    refused = report(*words)
+    assert refused.exit_code == 1
+    assert (
+        "the header places the mask on another grid than its labels: flipped along W; geometry=" in refused.output
+    )
+    ignored = report(*words, "geometry=ignore", "overwrite=true")
+    assert "the header of the mask places it elsewhere (flipped along W); it was matched voxel" in ignored.output
+    resampled = report(*words, "geometry=resample", "overwrite=true")
+    assert "the mask was put on the volume's grid by nearest neighbour: flipped along W" in resampled.output
+    dice = [float(row["dice"]) for row in rows(folders / "out/metrics.csv") if row["slices"] == "all"]
+    assert dice == pytest.approx([7 / 8, 7 / 8])
+
+
 def clip(shift: int) -> nib.Nifti1Image:
     """Two frames of 0.5 mm pixels with a square each, ``shift`` pixels to the right; 1 stands for the time."""
     data = np.zeros((24, 20, 2), np.uint8)

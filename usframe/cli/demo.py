@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from usframe.cli.options import plugin_files
+from usframe.cli.options import option, plugin_files
 
 
 @click.command()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("usframe_demo"), show_default=True)
-@click.option("--cases", type=click.IntRange(min=1), default=6, show_default=True, help="Volumes to simulate.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of every draw.")
+@option("-o", "--out", type=click.Path(path_type=Path), default=Path("usframe_demo"), show_default=True)
+@option("--cases", type=click.IntRange(min=1), default=6, show_default=True, help="Volumes to simulate.")
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of every draw.")
 @click.option("--data-only", is_flag=True, help="Stop after writing volumes/ and labels/.")
 @plugin_files
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")

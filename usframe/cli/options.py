@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import click
 
 OWN_PROCESS = object()  # what `main` hands to commands that their process was started for
 
+
+class Once(click.Option):
+    """An option that takes one value; given twice it is refused, where click would forget the first."""
+
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        if attrs.get("default") is not None:
+            attrs["default"] = [attrs["default"]]
+        super().__init__(*args, **{**attrs, "multiple": True})
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value, None where there is none. Raises `click.UsageError` in one line."""
+        given = super().process_value(ctx, value)
+        if len(given) > 1:
+            listed = ", ".join(map(str, given))
+            raise click.UsageError(f"{self.opts[-1]} is given {len(given)} times ({listed}); give one of them", ctx)
+        return given[0] if given else None
+
+
+option = partial(click.option, cls=Once)
 plugin_files = click.option(
     "--plugin", "files", metavar="FILE", multiple=True, help="Also load FILE.py, as plugins=[FILE.py]; repeatable."
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from usframe.cli.options import option
 from usframe.plugins.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ OPTIONS = ("plugins", "prefer", "block")
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--kind", type=click.Choice(list(KINDS)), help="List only this kind.")
+@option("--kind", type=click.Choice(list(KINDS)), help="List only this kind.")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Also load FILE.py; repeatable.")
 @click.option("--prefer", multiple=True, metavar="PACKAGE", help="Its plugins win over others'; repeatable.")
 @click.option("--block", multiple=True, metavar="PACKAGE", help="Leave out its plugins; repeatable.")

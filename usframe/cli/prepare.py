@@ -6,25 +6,25 @@ from typing import Any
 
 import click
 
-from usframe.cli.options import overrides_of, plugin_files
+from usframe.cli.options import option, overrides_of, plugin_files
 
 
 @click.command()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("-i", "--volumes", metavar="VOLUMES", required=True, help="File or folder with the volumes.")
-@click.option("-l", "--labels", metavar="LABELS", required=True, help="File or folder with their labels.")
-@click.option("-o", "--out", metavar="OUT", required=True, help="Folder for what is prepared.")
-@click.option("--group", metavar="RULE", help="Whose a case is: a regular expression, or a CSV file.")
-@click.option("--folds", metavar="N", help="Folds of a cross-validation; 1 is one split.  [default: 1]")
-@click.option("--val", metavar="SHARE", help="Patients to validate with, for one split.  [default: 0.2]")
-@click.option("--test", metavar="SHARE", help="Patients to set aside for testing.  [default: 0]")
-@click.option("--splits", metavar="FILE", help="Check and take this split instead of drawing one.")
-@click.option("--seed", metavar="N", help="Seed of the draw.  [default: 0]")
+@option("-i", "--volumes", metavar="VOLUMES", required=True, help="File or folder with the volumes.")
+@option("-l", "--labels", metavar="LABELS", required=True, help="File or folder with their labels.")
+@option("-o", "--out", metavar="OUT", required=True, help="Folder for what is prepared.")
+@option("--group", metavar="RULE", help="Whose a case is: a regular expression, or a CSV file.")
+@option("--folds", metavar="N", help="Folds of a cross-validation; 1 is one split.  [default: 1]")
+@option("--val", metavar="SHARE", help="Patients to validate with, for one split.  [default: 0.2]")
+@option("--test", metavar="SHARE", help="Patients to set aside for testing.  [default: 0]")
+@option("--splits", metavar="FILE", help="Check and take this split instead of drawing one.")
+@option("--seed", metavar="N", help="Seed of the draw.  [default: 0]")
 @click.option("--cache", is_flag=True, help="Also write every case as plain arrays, for fast training.")
-@click.option("--label-suffix", metavar="S", help="What label file names have after the case name.")
-@click.option("--layout", metavar="AXES", help="Axes as stored, such as hwd.  [default: auto]")
-@click.option("--label-layout", metavar="AXES", help="The same for labels.  [default: as the volumes]")
-@click.option("--intensity", metavar="RULE", help="How grey values become 0-1.  [default: auto]")
+@option("--label-suffix", metavar="S", help="What label file names have after the case name.")
+@option("--layout", metavar="AXES", help="Axes as stored, such as hwd.  [default: auto]")
+@option("--label-layout", metavar="AXES", help="The same for labels.  [default: as the volumes]")
+@option("--intensity", metavar="RULE", help="How grey values become 0-1.  [default: auto]")
 @plugin_files
 @click.option("--overwrite", is_flag=True, help="Replace what was prepared in OUT before.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")

@@ -8,21 +8,21 @@ from typing import Any
 
 import click
 
-from usframe.cli.options import in_its_process, overrides_of, plugin_files
+from usframe.cli.options import in_its_process, option, overrides_of, plugin_files
 
 
 @click.command()
 @click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...")
-@click.option("-i", "--volumes", metavar="VOLUMES", help="File or folder with the volumes.")
-@click.option("-l", "--labels", metavar="LABELS", help="File or folder with their labels.")
-@click.option("-o", "--out", metavar="OUT", help="Folder for the results.  [default: outputs/EXPERIMENT]")
+@option("-i", "--volumes", metavar="VOLUMES", help="File or folder with the volumes.")
+@option("-l", "--labels", metavar="LABELS", help="File or folder with their labels.")
+@option("-o", "--out", metavar="OUT", help="Folder for the results.  [default: outputs/EXPERIMENT]")
 @click.option("-p", "--prompt", "prompts", metavar="PROMPT", multiple=True, help="Prompt strategy; repeatable.")
-@click.option("--mode", metavar="slice|propagate", help="Each slice alone, or through the volume.")
-@click.option("--backbone", metavar="NAME", help="Network; 'usframe plugins --kind backbone' lists them.")
-@click.option("--checkpoint", metavar="FILE", help="Weights instead of those the backbone looks for.")
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where the network runs.")
-@click.option("--precision", metavar="auto|fp32|bf16|fp16", help="Numbers the network computes with.")
-@click.option("--label-suffix", metavar="S", help="What label file names have after the case name.")
+@option("--mode", metavar="slice|propagate", help="Each slice alone, or through the volume.")
+@option("--backbone", metavar="NAME", help="Network; 'usframe plugins --kind backbone' lists them.")
+@option("--checkpoint", metavar="FILE", help="Weights instead of those the backbone looks for.")
+@option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where the network runs.")
+@option("--precision", metavar="auto|fp32|bf16|fp16", help="Numbers the network computes with.")
+@option("--label-suffix", metavar="S", help="What label file names have after the case name.")
 @plugin_files
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")

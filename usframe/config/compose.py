@@ -27,7 +27,7 @@ from usframe.config.overrides import first_line, override, parse_overrides
 from usframe.config.places import at_home
 from usframe.config.schema import Common
 from usframe.config.structured import build, twin
-from usframe.config.values import is_text, set_value
+from usframe.config.values import is_text, number_for_text, set_value
 from usframe.errors import ConfigError
 from usframe.plugins.registry import nearest
 
@@ -59,7 +59,8 @@ def read(
         if content.pop(key, None):
             problems.append(f"{path}: {key} can only be named on the command line, as {key}=[FILE.py]")
     for key, value in content.items():
-        problems += [f"{path}: {problem}" for problem in set_value(config, schema, key, value, groups)]
+        wrong = number_for_text(schema, key, value) or set_value(config, schema, key, value, groups)
+        problems += [f"{path}: {problem}" for problem in wrong]
     texts, _ = parse_overrides(overrides, numbers=False)
     for key, value in given.items():
         value = texts[key] if is_text(schema, key) else value

@@ -31,7 +31,8 @@ def parse_overrides(overrides: Sequence[str], *, numbers: bool = True) -> tuple[
             text_or_number = value if numbers else _ITEM.sub(_number_as_text, value)
             parsed = parser.parse_override(f"value={text_or_number}")
         except HydraException as error:
-            problems.append(f'{text}: {first_line(error)}; a text goes in quotes: "{override(key, value)}"')
+            items = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else value
+            problems.append(f'{text}: {first_line(error)}; a text goes in quotes: "{override(key, items)}"')
             continue
         if parsed.is_sweep_override():
             problems.append(f"{text}: one value at a time; a list is written {key}=[{value}]")

@@ -62,6 +62,15 @@ def is_text(schema: type[Common], key: str) -> bool:
     return leaf is not None and plain_type(leaf.type) in (str, str | None, list[str])
 
 
+def number_for_text(schema: type[Common], key: str, value: Any) -> list[str]:
+    """A line where a YAML has a number for a text: 010 and 2024_05_01 are others by then than they were written."""
+    items = value if isinstance(value, list) else [value]
+    numbers = [item for item in items if isinstance(item, int | float) and not isinstance(item, bool)]
+    if not numbers or not is_text(schema, key):
+        return []
+    return [f"{key} holds the number {numbers[0]}, where a text is wanted; put it in quotes, as it is meant"]
+
+
 def _set_leaf(config: DictConfig, leaf: Field[Any], key: str, value: Any) -> list[str]:
     kind = plain_type(leaf.type)
     if key == "postprocess" and isinstance(value, list):

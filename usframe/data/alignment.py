@@ -11,25 +11,30 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
 from usframe.errors import ReadError
-from usframe.types import Volume
+from usframe.types import Role, Volume
 
 Affine = NDArray[np.float64]
 TOLERANCE = 0.1  # of a voxel
 AXES = "DHW"
 
 
-def align(path: Path, labels: Volume, volume: Volume, geometry: str = "refuse") -> tuple[NDArray[Any], list[str]]:
+def align(
+    path: Path, labels: Volume, volume: Volume, geometry: str = "refuse", *, role: Role = "labels"
+) -> tuple[NDArray[Any], list[str]]:
     """The voxels of ``labels`` on those of ``volume``, (D, H, W), and what was done for it.
 
     ``geometry``: what becomes of labels that lie elsewhere, ``refuse``, ``resample`` (nearest neighbour) or
-    ``ignore``, which matches them voxel by voxel. Raises `ReadError` in one line that names the difference.
+    ``ignore``, which matches them voxel by voxel. ``role``: what lines call them. Raises `ReadError` in one line
+    that names the difference.
     """
     same_shape = labels.data.shape == volume.data.shape
     apart = difference(labels, volume)
     placed = affine_of(labels) is not None and affine_of(volume) is not None
+    mask = role == "mask"
+    who, were, whose = ("the mask", "was", "its labels") if mask else ("the labels", "were", "their volume")
     if geometry == "resample" and placed and (apart or not same_shape):
         data, lost = resample(path, labels, volume)
-        notes = [f"the labels were put on the volume's grid by nearest neighbour: {apart or 'another shape'}"]
+        notes = [f"{who} {were} put on the volume's grid by nearest neighbour: {apart or 'another shape'}"]
         return data, notes + lost
     if not same_shape:
         raise ReadError(_shape_problem(path, labels.data.shape, volume.data.shape, apart, placed))
@@ -37,10 +42,11 @@ def align(path: Path, labels: Volume, volume: Volume, geometry: str = "refuse") 
         return labels.data, []
     if geometry == "ignore":
         return labels.data, [
-            f"the labels' header places them elsewhere ({apart}); they were matched voxel by voxel"
+            f"the header of {who} places {'it' if mask else 'them'} elsewhere ({apart}); "
+            f"{'it was' if mask else 'they were'} matched voxel by voxel"
         ]
     ways = "geometry=resample puts them on its grid, " * placed + "geometry=ignore matches voxel by voxel"
-    raise ReadError(f"{path}: the header places the labels on another grid than their volume: {apart}; {ways}")
+    raise ReadError(f"{path}: the header places {who} on another grid than {whose}: {apart}; {ways}")
 
 
 def difference(labels: Volume, volume: Volume) -> str:

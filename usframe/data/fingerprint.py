@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
 from usframe.files import write_csv
 from usframe.types import Volume
@@ -22,16 +23,19 @@ OBJECT = "volume_"
 Row = Mapping[str, Any]
 
 
-def describe_case(case: Case, volume: Volume, labels: NDArray[np.uint8]) -> dict[str, Any]:
+def describe_case(
+    case: Case, volume: Volume, labels: NDArray[np.uint8], *, per_frame: bool = False
+) -> dict[str, Any]:
     """A row of fingerprint.csv: `COLUMNS`, and ``volume_<id>`` of each object in the ``unit`` ml or voxels.
 
     ``labels``: (D, H, W). Intensities are those of the file, of its finite voxels. Spacing is None where unknown.
+    ``per_frame``: D counts frames; what has no volume per voxel is counted in voxels.
     """
     known = volume.data[np.isfinite(volume.data)]
     intensities = (known.min(), known.max(), known.mean(dtype=np.float64)) if known.size else (None,) * 3
     ids, counts = np.unique(labels[labels > 0], return_counts=True)
     spacing = volume.spacing_mm
-    ml_per_voxel = None if spacing is None else float(np.prod(spacing)) / 1000
+    ml_per_voxel = None if per_frame else voxel_ml(volume)
     return {
         "case": case.name,
         "group": case.group,
@@ -40,7 +44,7 @@ def describe_case(case: Case, volume: Volume, labels: NDArray[np.uint8]) -> dict
         **{name: _rounded(value) for name, value in zip(INTENSITIES, intensities, strict=True)},
         "labels": " ".join(map(str, ids)),
         "slices_without_object": int((~labels.any((1, 2))).sum()),
-        "unit": "voxels" if spacing is None else "ml",
+        "unit": "voxels" if ml_per_voxel is None else "ml",
         **{
             f"{OBJECT}{one}": int(n) if ml_per_voxel is None else _rounded(int(n) * ml_per_voxel)
             for one, n in zip(ids, counts, strict=True)

@@ -84,14 +84,19 @@ class Meaning:
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """Name of an object -> its value in this run."""
+        """Name of an object -> its value in this run; never that of an object without a name beside named ones."""
+        named = []
+        taken: set[int] = set()
+        for path in (path for paths in self.files.values() for path in paths):
+            values, names = self._look(path)
+            if names := _distinct(names):
+                named.append(names)
+                taken |= values - {0, *names}
         found: dict[str, int] = {}
-        for paths in self.files.values():
-            for path in paths:
-                for value, name in sorted(_distinct(self._look(path)[1]).items()):
-                    if name not in found:
-                        free = value not in found.values()
-                        found[name] = value if free else max(found.values()) + 1
+        for value, name in (pair for names in named for pair in sorted(names.items())):
+            if name not in found:
+                found[name] = max(taken) + 1 if value in taken else value
+                taken.add(found[name])
         return found
 
     @cached_property

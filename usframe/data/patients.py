@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +53,20 @@ def with_patients(cases: Sequence[Case], rule: str | None) -> list[Case]:
     """The cases with their patients as ``group``; `read_patients` has the rule and what it raises."""
     patients = read_patients(rule, [case.name for case in cases])
     return [replace(case, group=patients[case.name]) for case in cases]
+
+
+def note_single_slices(slices: Iterable[int], rule: str | None) -> list[str]:
+    """A note on cases of one slice that nobody grouped, as frames of a clip in files of their own would be.
+
+    ``slices``: how many each case has. ``rule``: of `read_patients`.
+    """
+    single = sum(count == 1 for count in slices)
+    if rule is not None or single < 2:
+        return []
+    return [
+        f"{single} cases are single slices, and each counts as a patient of its own: if some are frames of one "
+        "clip, or of one patient, name the patient with group=, or stack the frames into one file"
+    ]
 
 
 def _from_table(path: Path, cases: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ class Reading:
 
     ``volume``: as its reader gave it. ``labels``: (D, H, W) uint8, 0 background, on the same voxels; None where the
     case has none. ``data``: (D, H, W) float32 in 0-1. ``notes``: what was assumed or repaired, one sentence each.
-    ``per_frame``: D counts frames, so distances are measured within each.
+    ``per_frame``: D counts frames, so distances are measured within each. ``names``: of objects, by value.
     """
 
     volume: Volume
@@ -38,6 +39,7 @@ class Reading:
     data: NDArray[np.float32]
     notes: tuple[str, ...]
     per_frame: bool = False
+    names: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def empty_slices(self) -> int | None:
@@ -53,6 +55,7 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
     outside = settings.allow_outside
     volume = read_volume(case.volume, layout=settings.layout, allow_outside=outside, plugins=plugins)
     notes, labels = volume.notes, None
+    names: Mapping[int, str] = {}
     per_frame, assumed = is_per_frame(volume, settings.axis)
     if case.labels is not None:
         read = read_labels(
@@ -64,12 +67,12 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
             allow_outside=outside,
             plugins=plugins,
         )
-        labels, notes = read.data, notes + read.notes + ((assumed,) if assumed else ())
+        labels, names, notes = read.data, read.names, notes + read.notes + ((assumed,) if assumed else ())
     try:
         data, repaired = normalise_intensity(volume.data, settings.intensity)
     except CaseError as error:
         raise CaseError(f"{case.volume}: {error}") from error
-    return Reading(volume, labels, data, notes + repaired, per_frame)
+    return Reading(volume, labels, data, notes + repaired, per_frame, names)
 
 
 def read_labels(
@@ -98,7 +101,7 @@ def on_grid(
     path: Path, read: Volume, volume: Volume, *, role: Role, geometry: str, meaning: Meaning | None
 ) -> Volume:
     """What was read from ``path`` as labels on the voxels of ``volume``; `read_labels` has the rules."""
-    placed, notes = align(path, read, volume, geometry)
+    placed, notes = align(path, read, volume, geometry, role=role)
     given = whole_numbers(path, placed)
     data, names, meant = (meaning or Meaning.of_one(given, role)).apply(path, given, read.names, role)
     notes += meant

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 RANDOM = "random"
-PREFIXES = ("_orig_mod.", "module.")
+PREFIXES = ("_orig_mod.", "module.", "model.")
 BACKBONE = ("image_size", "module", "checkpoint", "encode", "decode")
 
 
@@ -146,8 +146,9 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
 def load_weights(module: torch.nn.Module, path: Path) -> None:
     """Load a .pt or .safetensors file, as `read_weights` reads it, into ``module``, strictly.
 
-    Names may begin with what `torch.compile` (``_orig_mod.``) and data parallel training (``module.``) put before
-    all of them. Raises `CheckpointError` naming what is missing, unexpected, of another shape or not finite.
+    Names may begin with what `torch.compile` (``_orig_mod.``), data parallel training (``module.``) and trainers
+    (``model.``) put before all of them. Raises `CheckpointError` naming what is missing, unexpected, of another
+    shape or not finite.
     """
     expected = module.state_dict()
     state = _named_as(expected, read_weights(path))

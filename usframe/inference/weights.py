@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def read_weights(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def check_state(folder: Path) -> None:
-    """Raise `CheckpointError` for the state of a training in which a file would run code when it is loaded."""
+    """Raise `CheckpointError` for the state of a training in which a file is damaged or would run code."""
     import torch
 
     for path in sorted(folder.glob("custom_checkpoint_*.pkl")):
@@ -61,6 +62,23 @@ def check_state(folder: Path) -> None:
                 f"{path}: is damaged or holds other objects than numbers and tensors, and none is unpickled; "
                 f"remove {folder} to begin anew"
             ) from error
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not _is_whole(path):
+            raise CheckpointError(f"{path}: is damaged; remove {folder} to begin anew")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of tensors is as long as it says, and what `torch.save` wrote has its checksums."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.suffix != ".safetensors":
+            with zipfile.ZipFile(path) as stored:
+                return stored.testzip() is None
+        with safe_open(path, "pt"):
+            return True
+    except (OSError, zipfile.BadZipFile, SafetensorError):
+        return False
 
 
 def _has_tensors(state: Any) -> bool:

@@ -22,8 +22,8 @@ Part: TypeAlias = tuple[str, str]  # mode and condition
 class Cell(TypedDict):
     """A row of comparison.csv: one score of one object (or `MACRO`) from one prompt in one part.
 
-    ``network``: whether it is a network's answer. ``oracle``: whether the prompt held the label. Statistics as in
-    `usframe.scoring.summary.Statistics`.
+    ``network``: whether it is a network's answer. ``oracle``: whether the prompt held the label. ``name``: of the
+    object, "" where it has none. Statistics as in `usframe.scoring.summary.Statistics`.
     """
 
     mode: str
@@ -42,6 +42,7 @@ class Cell(TypedDict):
     n: int
     n_groups: int
     n_undefined: int
+    name: str
 
 
 class PairTest(TypedDict):
@@ -72,18 +73,25 @@ def merge_draws(rows: Iterable[Row]) -> dict[Part, list[Row]]:
     return merged
 
 
-def list_cells(scores: Mapping[str, Mapping[str, Summary]], oracles: Collection[str]) -> list[Cell]:
-    """The rows of comparison.csv from a summary by mode and condition; ``oracles`` had the label as a prompt."""
+def list_cells(
+    scores: Mapping[str, Mapping[str, Summary]], oracles: Collection[str], names: Mapping[str, str]
+) -> list[Cell]:
+    """The rows of comparison.csv from a summary by mode and condition.
+
+    ``oracles`` had the label as a prompt. ``names``: of objects, by id.
+    """
     return [
         cell
         for mode, conditions in scores.items()
         for condition, prompts in conditions.items()
         for prompt in prompts
-        for cell in _cells_of(mode, condition, prompt, prompts, oracles)
+        for cell in _cells_of(mode, condition, prompt, prompts, oracles, names)
     ]
 
 
-def _cells_of(mode: str, condition: str, prompt: str, summary: Summary, oracles: Collection[str]) -> Iterable[Cell]:
+def _cells_of(
+    mode: str, condition: str, prompt: str, summary: Summary, oracles: Collection[str], names: Mapping[str, str]
+) -> Iterable[Cell]:
     for name, by_slices in summary[prompt].items():
         for slices, scores in by_slices.items():
             for score, found in scores.items():
@@ -105,6 +113,7 @@ def _cells_of(mode: str, condition: str, prompt: str, summary: Summary, oracles:
                     "n": found["n"],
                     "n_groups": found["n_groups"],
                     "n_undefined": found["n_undefined"],
+                    "name": names.get(name, ""),
                 }
 
 

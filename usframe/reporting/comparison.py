@@ -16,21 +16,26 @@ from usframe.reporting.run import write_rows
 from usframe.reporting.text import counted, written
 from usframe.scoring.baselines import COPIED
 from usframe.scoring.summary import Summary, summarise
+from usframe.scoring.table import object_names
 
 CELL_COLUMNS = (
     *("mode", "condition", "prompt", "network", "oracle", "object", "slices", "score"),
-    *("mean", "sd", "median", "ci95_low", "ci95_high", "n", "n_groups", "n_undefined"),
+    *("mean", "sd", "median", "ci95_low", "ci95_high", "n", "n_groups", "n_undefined", "name"),
 )
 FILES = ("comparison.png", "comparison.csv", "tests.csv", "metrics.csv", "summary.json", "report.html")
 
 
 class ComparisonSummary(TypedDict):
-    """What summary.json holds. ``cases``: ``total`` and ``failed``. ``scores``: mode -> condition -> summary."""
+    """What summary.json holds. ``cases``: ``total`` and ``failed``. ``scores``: mode -> condition -> summary.
+
+    ``names``: of objects, by id.
+    """
 
     cases: dict[str, int]
     slices: SliceCounts
     scores: dict[str, dict[str, Summary]]
     tests: list[PairTest]
+    names: dict[str, str]
 
 
 class ComparisonAnswer(ComparisonSummary):
@@ -48,17 +53,19 @@ def write_comparison(out: Path, results: Sequence[CaseResult], run: RunRecord, *
     ``run``: what run.json holds, see `usframe.reporting.run.describe_work`.
     """
     failures = list_failures(results)
-    merged = merge_draws(write_rows(out, results))
+    scored = write_rows(out, results)
+    names, merged = object_names(scored), merge_draws(scored)
     scores: dict[str, dict[str, Summary]] = {}
     for (mode, condition), rows in merged.items():
         scores.setdefault(mode, {})[condition] = summarise(rows, seed=run["seed"])
-    cells = list_cells(scores, {*run["oracle_prompts"], COPIED})
+    cells = list_cells(scores, {*run["oracle_prompts"], COPIED}, names)
     tests = [test for part, rows in merged.items() for test in list_tests(*part, rows)]
     summary: ComparisonSummary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
         "scores": scores,
         "tests": tests,
+        "names": names,
     }
     told = [{**cell, "network": _said(cell["network"]), "oracle": _said(cell["oracle"])} for cell in cells]
     write_csv(out / "comparison.csv", CELL_COLUMNS, told)

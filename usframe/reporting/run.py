@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from usframe.config.schema import Compare, Predict
+from usframe.data.patients import note_single_slices
 from usframe.errors import escape
 from usframe.files import write_csv, write_json
 from usframe.reporting.record import RunRecord
@@ -29,10 +30,11 @@ from usframe.scoring.summary import (
     Statistics,
     Summary,
     added_scores,
+    called,
     score_notes,
     summarise,
 )
-from usframe.scoring.table import write_metrics, write_slice_metrics
+from usframe.scoring.table import object_names, write_metrics, write_slice_metrics
 
 SETTINGS = (
     *("mode", "frames", "patience", "z_range", "layout", "intensity"),
@@ -53,7 +55,9 @@ def describe_work(
 ) -> RunRecord:
     """``run`` with what was asked for, what the cases add up to, and ``notes`` about all of them."""
     rows = [row for result in results for row in result.rows]
-    totals = count_totals(results, labelled=config.labels is not None, notes=[*notes, *score_notes(rows)])
+    alone = note_single_slices((one.slices.get("total", 0) for one in results), config.group)
+    about = [*notes, *alone, *score_notes(rows)]
+    totals = count_totals(results, labelled=config.labels is not None, notes=about)
     encoded = totals["slices"]["encoded"]
     whole: RunRecord = {
         **run,
@@ -98,6 +102,7 @@ def write_results(
         "mode": mode,
         "scores": summarise(rows, seed=run["seed"]),
         "marks": mark_prompts(rows),
+        "names": object_names(rows),
         "unit": unit_of(rows),
         "measured": measured_of(rows),
     }
@@ -146,7 +151,8 @@ def print_results(answer: Answer, seconds: float) -> None:
     done = cases["total"] - cases["failed"]
     if answer["scores"]:
         unit = f"{answer['unit']}, {answer['measured']}"
-        print(table(answer["scores"], answer["marks"], unit, split=answer["mode"] == "propagate"))
+        split = answer["mode"] == "propagate"
+        print(table(answer["scores"], answer["marks"], unit, split=split, names=answer["names"]))
     for note in answer["notes"]:
         print(escape(f"note: {note}"))
     print(
@@ -156,17 +162,32 @@ def print_results(answer: Answer, seconds: float) -> None:
     print(written(Path(answer["out"]), ("masks", "overlays", "metrics.csv", "summary.json", "report.html")))
 
 
-def table(summary: Summary, marks: Mapping[str, str], unit: str = "mm", *, split: bool = False) -> str:
+def table(
+    summary: Summary,
+    marks: Mapping[str, str],
+    unit: str = "mm",
+    *,
+    split: bool = False,
+    names: Mapping[str, str] | None = None,
+) -> str:
     """A summary as plain text, a line per prompt.
 
     Over all slices the Dice of every object and of their mean, HD95 in ``unit`` and NSD of the mean and what other
     packages measure; with ``split`` the mean Dice of prompted and of unprompted slices beside it. Where a score of
-    the mean is undefined in some cases, their number. ``marks``: prompt -> what is to be said about it.
+    the mean is undefined in some cases, their number. ``marks``: prompt -> what is to be said about it. ``names``:
+    of objects, by id.
     """
     objects = sorted({name for found in summary.values() for name in found} - {MACRO}, key=int)
     split_names, added = ("prompted", "unprompted") if split else (), added_scores(summary)
     marked = any(marks.get(prompt) for prompt in summary)
-    heading = ["prompt", *(f"object {name}" for name in objects), "macro", *split_names, f"HD95 {unit}", "NSD"]
+    heading = [
+        "prompt",
+        *(escape(f"object {called(name, names or {})}") for name in objects),
+        "macro",
+        *split_names,
+        f"HD95 {unit}",
+        "NSD",
+    ]
     named = {"dice": "Dice", "hd95_mm": "HD95", "nsd": "NSD", **{name: name for name in added}}
     lost = {prompt: _undefined(found[MACRO]["all"], named) for prompt, found in summary.items()}
     some = any(lost.values())

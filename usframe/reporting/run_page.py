@@ -13,7 +13,7 @@ from usframe.files import write_file
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import GIVEN, Failure, SliceCounts
-from usframe.scoring.summary import Summary, added_scores
+from usframe.scoring.summary import Summary, added_scores, called
 
 SHOWN_CASES = 12
 NOT_FACTS = ("command", "notes", "slices", "oracle_prompts")
@@ -22,7 +22,7 @@ NOT_FACTS = ("command", "notes", "slices", "oracle_prompts")
 class RunSummary(TypedDict):
     """What summary.json holds. ``cases``: ``total`` and ``failed``. ``unit``: of the distances, ``measured``: how.
 
-    ``marks``: prompt -> "oracle" or "no network".
+    ``marks``: prompt -> "oracle" or "no network". ``names``: of objects, by id.
     """
 
     cases: dict[str, int]
@@ -30,6 +30,7 @@ class RunSummary(TypedDict):
     mode: str
     scores: Summary
     marks: dict[str, str]
+    names: dict[str, str]
     unit: str
     measured: str
 
@@ -59,6 +60,7 @@ def write_report(
         summary=summary["scores"],
         added=added_scores(summary["scores"]),
         marks=summary["marks"],
+        objects={name: called(name, summary["names"]) for found in summary["scores"].values() for name in found},
         unit=summary["unit"],
         measured=summary["measured"],
         slices=summary["slices"],

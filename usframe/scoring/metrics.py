@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import signature
 from typing import Any, TypeAlias
@@ -33,13 +33,17 @@ PIXELS: Spacing = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class RowKey:
-    """What the rows of one answer share. ``group``: the patient, whose cases are not independent of each other."""
+    """What the rows of one answer share.
+
+    ``group``: the patient, whose cases are not independent of each other. ``names``: of objects, by id.
+    """
 
     case: str
     group: str
     mode: str
     prompt: str
     draw: int = 0
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,7 @@ class _Masks:
             "asked": self.asked,
             "measured": PER_FRAME if per_frame else IN_SPACE,
             "undefined_frames": int(self.alone[chosen].sum()) if per_frame else None,
+            "name": key.names.get(self.object_id, ""),
         }
 
     def _score(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, TypedDict
 
 import numpy as np
 
 from usframe.scoring.metrics import METRICS, Row
-from usframe.scoring.table import score_names
+from usframe.scoring.table import object_names, score_names
 
 MACRO = "macro"
 PREDICTED = "predicted_iou"
@@ -86,12 +86,27 @@ def unasked_objects(rows: Iterable[Row]) -> set[int]:
     return {object_id for object_id, prompted in asked.items() if not prompted}
 
 
+def called(object_id: str, names: Mapping[str, str]) -> str:
+    """An object as tables show it: its id, and its name where it has one."""
+    return f"{object_id} {names[object_id]}" if object_id in names else object_id
+
+
 def score_notes(rows: Sequence[Row]) -> list[str]:
     """What is to be known about scores: which objects are in no macro, and how many frames have no distance."""
-    notes = []
-    if unasked := sorted(unasked_objects(rows)):
-        listed = f"object{'s' * (len(unasked) > 1)} {', '.join(map(str, unasked))}"
+    notes, names = [], object_names(rows)
+    if unasked := unasked_objects(rows):
+        listed = ", ".join(called(str(object_id), names) for object_id in sorted(unasked))
+        listed = f"object{'s' * (len(unasked) > 1)} {listed}"
         notes.append(f"no case has a prompt for {listed}: scored, but left out of the mean of objects")
+    missed: dict[int, set[str]] = {}
+    for row in rows:
+        if not row["asked"] and row["object"] not in unasked:
+            missed.setdefault(row["object"], set()).add(row["case"])
+    if missed:
+        listed = ", ".join(f"{called(str(one), names)} ({len(missed[one])})" for one in sorted(missed))
+        notes.append(
+            f"objects without a prompt in some cases, though not in others, count as missed there: {listed}"
+        )
     frames: dict[str, int] = {}
     for row in rows:
         counted = row["slices"] == "all" and row["n_slices"] > 1 and row["asked"] and row["draw"] == 0

@@ -13,7 +13,7 @@ COLUMNS = (
     *("case", "prompt", "mode", "object", "slices", "n_slices"),
     *METRICS,
     *("volume_ml", "reference_volume_ml", "predicted_iou", "unit", "oracle", "group"),
-    *("asked", "measured", "undefined_frames"),
+    *("asked", "measured", "undefined_frames", "name"),
 )
 SLICE_COLUMNS = (*COLUMNS[:4], "frame", *COLUMNS[4:])
 SLICES = ("all", "prompted", "unprompted")
@@ -30,7 +30,8 @@ class Row(_OfSlice):
     ``scores``: metric -> score, and ``predicted_iou``. ``oracle``: whether the prompt held the object's own label
     on these slices. ``group``: the patient. ``frame``: the slice, where the row is about a single one. ``asked``:
     whether the object had a prompt in this case. ``measured``: `PER_FRAME` or `IN_SPACE`. ``undefined_frames``: how
-    many slices have no distance, as only one of the two shows the object; None in 3D.
+    many slices have no distance, as only one of the two shows the object; None in 3D. ``name``: of the object, ""
+    where the labels have none.
     """
 
     case: str
@@ -49,11 +50,17 @@ class Row(_OfSlice):
     asked: bool
     measured: str
     undefined_frames: int | None
+    name: str
 
 
 def score_names(rows: Iterable[Row]) -> list[str]:
     """The scores that any of the rows has, in the order of columns."""
     return list(dict.fromkeys(name for row in rows for name in row["scores"]))
+
+
+def object_names(rows: Iterable[Row]) -> dict[str, str]:
+    """Id, as text -> name of the objects that have one."""
+    return {str(row["object"]): row["name"] for row in rows if row["name"]}
 
 
 def write_metrics(path: Path, rows: Sequence[Row]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from usframe.config.schema import Compare, Predict
 from usframe.data.case import Case
+from usframe.data.patients import note_single_slices
 from usframe.errors import RequestError, escape
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.verbs import with_memory
@@ -35,6 +36,7 @@ class Plan(TypedDict, total=False):
     dtype: str
     spacing_mm: list[float] | None
     label_values: list[int]
+    names: dict[str, str]
     slices_without_object: int | None
     prompts: dict[str, int]
     masks: list[str]
@@ -60,15 +62,23 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     known = {plan["case"]: plan for plan in plans}
     listed = [known.get(case.name) or _failed(case, result) for case, result in zip(cases, results, strict=True)]
     missing = _backbone_problem(config, plugins)
+    notes = note_single_slices((plan["shape"][0] for plan in plans), config.group)
     if output.json:
         problem = missing and str(missing)
         print(
             json.dumps(
-                {"out": config.out, "backbone": config.backbone, "problem": problem, "cases": listed}, indent=2
+                {
+                    "out": config.out,
+                    "backbone": config.backbone,
+                    "problem": problem,
+                    "notes": notes,
+                    "cases": listed,
+                },
+                indent=2,
             )
         )
     elif not output.quiet:
-        _show(listed, config)
+        _show(listed, notes, config)
     if missing:
         raise missing
     return int(any("error" in plan for plan in listed))
@@ -95,6 +105,7 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
         "dtype": str(volume.data.dtype),
         "spacing_mm": None if volume.spacing_mm is None else [round(float(mm), 6) for mm in volume.spacing_mm],
         "label_values": [] if labels is None else [int(value) for value in np.unique(labels) if value],
+        "names": {str(value): name for value, name in sorted(reading.names.items())},
         "slices_without_object": reading.empty_slices,
         "prompts": counts,
         "masks": [str(path) for path in masks],
@@ -107,10 +118,12 @@ def _failed(case: Case, result: CaseResult) -> Plan:
     return {"case": case.name, "volume": str(case.volume), "labels": labels, "error": result.error}
 
 
-def _show(plans: Sequence[Plan], config: Predict) -> None:
+def _show(plans: Sequence[Plan], notes: Sequence[str], config: Predict) -> None:
     for plan in plans:
         for line in describe(plan):
             print(escape(line))
+    for note in notes:
+        print(f"note: {note}")
     broken = sum("error" in plan for plan in plans)
     objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
     print(
@@ -128,7 +141,8 @@ def describe(plan: Plan) -> list[str]:
     labels = "no labels"
     if plan["labels"]:
         empty = plan["slices_without_object"]
-        labels = f"labels {_ranges(plan['label_values'])}; {empty} slices without an object"
+        named = f" ({', '.join(' '.join(name) for name in plan['names'].items())})" if plan["names"] else ""
+        labels = f"labels {_ranges(plan['label_values'])}{named}; {empty} slices without an object"
     depth, height, width = plan["shape"]
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
     return [

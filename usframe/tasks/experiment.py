@@ -19,6 +19,7 @@ from usframe.plugins import Plugins
 from usframe.prompting.files import place_prompts
 from usframe.prompting.frames import Extents, choose_frames, find_extents
 from usframe.prompting.strategies import case_seed, make_prompts
+from usframe.scoring.baselines import frames_of
 from usframe.scoring.metrics import Scoring
 from usframe.types import Postprocessing, Prompt, PromptStrategy
 
@@ -103,18 +104,19 @@ class Experiment:
                 geometry=config.geometry,
                 allow_outside=config.allow_outside,
             )
-            missing = f"there is no prompt in {file}, so the mask is empty"
-            return {Variant(mode, FROM_FILE): placed}, [] if case.prompts else [missing]
+            missing = [] if case.prompts else [f"there is no prompt in {file}, so the mask is empty"]
+            return {Variant(mode, FROM_FILE): placed}, missing + _nothing_left(mode, reading, placed)
         assert reading.labels is not None
         chosen = choose_frames(reading.labels, config.frames if mode == "propagate" else "every:1", extents)
         left = [str(object_id) for object_id, frames in chosen.items() if not frames]
         where = f"z_range={config.z_range}" if config.z_range else f"frames={config.frames}"
         notes = [f"no prompt for object {', '.join(left)}, which {where} misses"] if left else []
-        return {
+        sets = {
             Variant(mode, name, draw): self.drawing(case, reading, draw)(strategy, frames=chosen)
             for draw in range(len(self.draws))
             for name, strategy in self.strategies.items()
-        }, notes
+        }
+        return sets, notes + _nothing_left(mode, reading, [one for prompts in sets.values() for one in prompts])
 
     def drawing(self, case: Case, reading: Reading, draw: int) -> partial[list[Prompt]]:
         """`make_prompts` from the labels of a case, as one of the draws has it."""
@@ -128,3 +130,11 @@ class Experiment:
             noise=chance.noise,
             seed=case_seed(chance.seed, case.name),
         )
+
+
+def _nothing_left(mode: Mode, reading: Reading, prompts: Sequence[Prompt]) -> list[str]:
+    """A note where propagation has no slice to go to, since every object is prompted on all of them."""
+    frames = frames_of(prompts).values()
+    if mode == "slice" or not prompts or any(len(one) < len(reading.data) for one in frames):
+        return []
+    return ["every slice is prompted, so there is nothing to propagate and no unprompted slice to score"]

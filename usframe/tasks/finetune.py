@@ -16,7 +16,7 @@ from usframe.config.schema import Finetune
 from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
-from usframe.data.patients import with_patients
+from usframe.data.patients import note_single_slices, with_patients
 from usframe.data.splits import Split, check_leakage, make_splits, read_splits, write_splits
 from usframe.errors import CaseError, RequestError
 from usframe.files import write_json
@@ -170,7 +170,8 @@ def start(config: Finetune, plugins: Plugins, output: Output) -> tuple[Training,
         accelerator.end_training()
         first = "mend or leave out the files" if len(failed) > 1 else "mend or leave out its files"
         raise CaseError(f"{len(failed)} of {counted(len(results), 'case')} cannot be used; {first}")
-    notes = count_totals(results, labelled=True)["notes"]
+    alone = note_single_slices((one.length for one in scanned.values()), config.group)
+    notes = count_totals(results, labelled=True, notes=alone)["notes"]
     return Training(config, backbone, read, split, scanned, notes), accelerator
 
 

@@ -19,7 +19,7 @@ from usframe.data.cache import Cache
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.fingerprint import describe_case, summarise_fingerprint, write_fingerprint
-from usframe.data.patients import with_patients
+from usframe.data.patients import note_single_slices, with_patients
 from usframe.data.reading import read_case
 from usframe.data.splits import PARTS, Split, check_leakage, make_splits, read_splits, without, write_splits
 from usframe.errors import CaseError, RequestError, WriteError, escape
@@ -88,7 +88,7 @@ def _read(case: Case, config: Prepare, plugins: Plugins, cache: Cache | None) ->
     spacing = reading.volume.spacing_mm
     unknown = [] if spacing else ["voxel size unknown: volumes of objects are in voxels"]
     about = {
-        "fingerprint": describe_case(case, reading.volume, reading.labels),
+        "fingerprint": describe_case(case, reading.volume, reading.labels, per_frame=reading.per_frame),
         "spacing_mm": None if spacing is None else [float(mm) for mm in spacing],
         "notes": [*reading.notes, *unknown],
     }
@@ -154,6 +154,8 @@ def _describe(
     failures = list_failures(results)
     failed = {failure["case"] for failure in failures}
     alone = "every case counts as a patient of its own; --group says which belong together"
+    single = note_single_slices((row["slices"] for row in _fingerprints(results)), config.group)
+    about = single or ([alone] if config.group is None else [])
     folds = [
         {
             part: {"cases": len(cases), "patients": len({patients[case] for case in cases})}
@@ -168,7 +170,7 @@ def _describe(
         "folds": folds,
         "fingerprint": summarise_fingerprint(_fingerprints(results)),
         "failures": failures,
-        "notes": count_totals(results, labelled=True, notes=[alone] if config.group is None else [])["notes"],
+        "notes": count_totals(results, labelled=True, notes=about)["notes"],
     }
 
 

@@ -16,7 +16,7 @@ from usframe.data.case import Case
 from usframe.data.cases import pair_cases
 from usframe.data.masks import read_masks
 from usframe.data.meaning import Meaning
-from usframe.data.patients import read_patients
+from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
 from usframe.errors import CaseError, PairingError, ReadError
 from usframe.geometry import normalise_intensity
@@ -71,12 +71,13 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     seconds = time.perf_counter() - started + session.seconds_before(results)
     print_failures(results)
     rows = [row for result in results for row in result.rows]
+    alone = note_single_slices((result.slices.get("total", 0) for result in results), config.group)
     run: RunRecord = {
         **describe_host(config, seconds),
         "masks": config.masks,
         "labels": config.labels,
         "volumes": config.volumes,
-        **count_totals(results, labelled=True, notes=[*notes, *score_notes(rows)]),
+        **count_totals(results, labelled=True, notes=[*notes, *alone, *score_notes(rows)]),
     }
     pictures = [config.name] if config.volumes else []
     title = f"{config.name} of {config.masks}"
@@ -131,7 +132,7 @@ def score_masks(
     empty = int((~labels.data.any((1, 2))).sum())
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
     with result.timed("score"):
-        key = RowKey(case.name, case.group, GIVEN, config.name)
+        key = RowKey(case.name, case.group, GIVEN, config.name, names={**mask.names, **labels.names})
         reference = Reference(
             labels.data, labels.spacing_mm, scoring, per_frame=pair.per_frame, voxel_ml=voxel_ml(labels)
         )

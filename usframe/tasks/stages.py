@@ -102,7 +102,9 @@ def finish(
             write_mask(path, answer.mask, volume, plugins=experiment.plugins)
     if labels is not None:
         with result.timed("score"):
-            keep_scores(result, reference(experiment, reading).score(row_key(case, variant), answer, prompts))
+            keep_scores(
+                result, reference(experiment, reading).score(row_key(case, reading, variant), answer, prompts)
+            )
     if config.overlays and variant.draw == 0:
         with result.timed("overlay"), drawn_if_possible(result):
             names = (variant.mode, variant.prompt) if experiment.compared else (variant.prompt,)
@@ -138,7 +140,7 @@ def score_baselines(
     """The scores of the answers without a network, for the prompts of each draw."""
     for draw in range(len(experiment.draws)):
         asked = [prompt for variant, prompts in sets.items() if variant.draw == draw for prompt in prompts]
-        key = row_key(case, Variant(mode, "", draw))
+        key = row_key(case, reading, Variant(mode, "", draw))
         drawing = experiment.drawing(case, reading, draw)
         yield reference(experiment, reading).score_baselines(key, asked, extents, mode, drawing)
 
@@ -157,8 +159,9 @@ def reference(experiment: Experiment, reading: Reading) -> Reference:
     )
 
 
-def row_key(case: Case, variant: Variant) -> RowKey:
-    return RowKey(case.name, case.group or case.name, variant.mode, variant.prompt, variant.draw)
+def row_key(case: Case, reading: Reading, variant: Variant) -> RowKey:
+    patient = case.group or case.name
+    return RowKey(case.name, patient, variant.mode, variant.prompt, variant.draw, reading.names)
 
 
 def keep_scores(result: CaseResult, scores: Scores) -> None:
