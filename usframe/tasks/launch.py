@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast_object_list, set_seed
 from omegaconf import OmegaConf
 
 from usframe.config.overrides import escaped
@@ -25,6 +26,7 @@ from usframe.session.folder import Resume, close_folder, open_folder, reopen_fol
 from usframe.tasks import TASKS
 
 DEVICE = "ACCELERATE_TORCH_DEVICE"
+PATIENCE = timedelta(days=7)  # for a process whose share takes longer; one that dies ends the others anyway
 
 
 def launch(config: Networked, *, training: bool = False) -> Accelerator:
@@ -39,6 +41,7 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
     set_seed(config.seed)
     mixed = precision if training and precision != "fp32" else "no"
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    patient = InitProcessGroupKwargs(timeout=PATIENCE)
     tracker = config.train.tracker if isinstance(config, Trained) else "none"
     if tracker != "none" and find_spec(tracker) is None:
         raise RequestError(
@@ -48,7 +51,7 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
         return Accelerator(
             cpu=device == "cpu",
             mixed_precision=mixed,
-            kwargs_handlers=[unused],
+            kwargs_handlers=[unused, patient],
             log_with=None if tracker == "none" else tracker,
             project_dir=config.out,
         )
