@@ -89,7 +89,7 @@ PLUGINS = [
 ]
 MACHINE = [
     Fault("the system kills the process", "4 step: os.kill(os.getpid(), 9)", says="memory runs out"),
-    Fault("a memory limit", "4 step: limit(resource.RLIMIT_AS, 2**33); np.ones(2**32)", says="out of memory"),
+    Fault("a memory limit", "4 step: limit(resource.RLIMIT_AS, 2**33); np.ones(2**32)", says="Unable to allocate"),
     Fault(
         "the disk is full to the end",
         "4 step: limit(resource.RLIMIT_FSIZE, 200)",
@@ -102,7 +102,7 @@ MACHINE = [
         "5 step: limit(resource.RLIMIT_FSIZE, 200000)",
         lost=REST,
         words=PROPAGATE,
-        says="File too large",
+        says="no room for the encodings",
     ),
     Fault("no more files can be opened", "4 step: limit(resource.RLIMIT_NOFILE, 3)", tables=False, lost=REST),
 ]

@@ -135,4 +135,4 @@ def _save(features: Any, path: Path) -> None:
     try:
         torch.save(features, path)
     except RuntimeError as error:  # what torch makes of a full disk
-        raise OSError(f"{error}".partition(":")[0]) from error
+        raise OSError("no room for the encodings of the slices") from error
