@@ -22,7 +22,7 @@ Pair: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # reference and a
 class ObjectMasks:
     """``on_reference``, ``on_answer``: (D,), the slices on which each shows the object.
 
-    ``cropped``: the masks in the rows and columns of ``window``; ``whole``: those of all, where they were asked for.
+    ``cropped``: the masks in the rows and columns of ``window``; ``whole``: those of all, if asked for.
     """
 
     on_reference: Shown
@@ -44,13 +44,10 @@ class ObjectMasks:
                 rows |= either.any(1)
                 columns |= either.any(0)
         window = (_span(rows), _span(columns))
-        cropped = _cut(object_id, reference, window), _cut(object_id, answer, window)
-        everywhere = np.s_[:, :]
-        all_of_it = (
-            (_cut(object_id, reference, everywhere), _cut(object_id, answer, everywhere)) if whole else cropped
-        )
+        cropped = _cut(object_id, reference, answer, window)
+        everything = _cut(object_id, reference, answer, (slice(None), slice(None))) if whole else cropped
         release(reference, answer)
-        return cls(shown[0], shown[1], window, cropped, all_of_it)
+        return cls(shown[0], shown[1], window, cropped, everything)
 
     def surfaces(self, spacing: Sequence[float], frames: slice = slice(None)) -> Surfaces:
         """How far the surfaces are apart on ``frames``, with ``spacing`` (3,) along D, H, W."""
@@ -77,6 +74,9 @@ def _span(there: Shown) -> slice:
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
 
 
-def _cut(object_id: int, labels: Labels, window: tuple[slice, slice]) -> NDArray[np.bool_]:
-    seen = labels[(slice(None), *window)]
-    return gather((seen[part] == object_id for part in blocks(seen.shape)), seen.shape, bool)
+def _cut(object_id: int, reference: Labels, answer: Labels, window: tuple[slice, slice]) -> Pair:
+    def mask(labels: Labels) -> NDArray[np.bool_]:
+        seen = labels[(slice(None), *window)]
+        return gather((seen[part] == object_id for part in blocks(seen.shape)), seen.shape, bool)
+
+    return mask(reference), mask(answer)

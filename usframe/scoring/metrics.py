@@ -158,9 +158,8 @@ class _Masks:
         self.scoring, self.asked = scoring, asked is None or object_id in asked
         self.per_frame, self.voxel_ml = per_frame or len(reference) == 1, None if per_frame else voxel_ml
         others = bool({*scoring.metrics} - {*METRICS})
-        self.masks = ObjectMasks.of(object_id, reference, segmentation.mask, whole=others)
-        on_reference, on_answer = self.masks.on_reference, self.masks.on_answer
-        self.shown, self.alone = on_reference | on_answer, on_reference ^ on_answer
+        self.masks = masks = ObjectMasks.of(object_id, reference, segmentation.mask, whole=others)
+        self.shown, self.alone = masks.on_reference | masks.on_answer, masks.on_reference ^ masks.on_answer
 
     @cached_property
     def by_frame(self) -> dict[str, list[float | None]]:
