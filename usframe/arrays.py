@@ -41,6 +41,7 @@ class Planes:
         with explained():
             self.file.seek(first * self.size)
             self.file.write(np.ascontiguousarray(planes, self.dtype).data)
+            self.file.flush()
 
     def array(self) -> NDArray[Any]:
         """What was put, which can be written to."""

@@ -107,7 +107,7 @@ def _open(path: Path) -> Any:
     log = nib.imageglobals.logger
     try:
         log.disabled = True  # what it says is raised, or is in the header as it is stored
-        image = nib.load(path)
+        image = nib.load(path, mmap="r")
     except DAMAGED as error:
         raise ReadError(f"{path}: not a readable NIfTI file ({one_line(error)})") from error
     finally:

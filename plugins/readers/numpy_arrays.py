@@ -100,7 +100,7 @@ def _load(
     """The stored array, mapped from a .npy, its spacing along the stored axes where the file gives one, and notes."""
     check_file(path)
     try:
-        loaded = np.load(path, mmap_mode="c", allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             check_end(path, loaded.nbytes, path.stat().st_size - HEADER)
             return loaded, None, ()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from usframe.arrays import Planes
+from usframe.arrays import Planes, release
 from usframe.config.schema import Multimask
 from usframe.geometry import from_model, to_model, to_network
 from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
@@ -54,6 +54,7 @@ def segment_slices(
         batch = frames[start : start + batch_size]
         asked = [(row, name, prompt) for row, frame in enumerate(batch) for name, prompt in by_frame[frame]]
         moved = [to_model(prompt, shape, backbone.image_size) for _, _, prompt in asked]
+        release(*(prompt.mask for _, _, prompt in asked))
         with torch.inference_mode():
             features = encode(backbone, torch.from_numpy(to_network(data[batch], backbone.image_size)))
             logits, iou = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)

@@ -46,14 +46,16 @@ class ObjectMasks:
         window = (_span(rows), _span(columns))
         cropped = _cut(object_id, reference, answer, window)
         everything = _cut(object_id, reference, answer, (slice(None), slice(None))) if whole else cropped
-        release(reference, answer)
+        release(reference, answer, *cropped, *everything)
         return cls(shown[0], shown[1], window, cropped, everything)
 
     def surfaces(self, spacing: Sequence[float], frames: slice = slice(None)) -> Surfaces:
         """How far the surfaces are apart on ``frames``, with ``spacing`` (3,) along D, H, W."""
         reference, answer = (part[frames] for part in self.cropped)
         origin = (0, *(part.start for part in self.window))
-        return measure_surfaces(answer, reference, spacing, origin)
+        found = measure_surfaces(answer, reference, spacing, origin)
+        release(*self.cropped)
+        return found
 
 
 def choose_slices(masks: Pair, chosen: Shown) -> Pair:
@@ -61,6 +63,8 @@ def choose_slices(masks: Pair, chosen: Shown) -> Pair:
     if chosen.all():
         return masks
     frames = np.flatnonzero(chosen)
+    if len(frames) and len(frames) == frames[-1] - frames[0] + 1:
+        return masks[0][frames[0] : frames[-1] + 1], masks[1][frames[0] : frames[-1] + 1]
 
     def take(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         shape = (len(frames), *mask.shape[1:])
