@@ -134,7 +134,7 @@ def watched_run(folder: Path, mode: str) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     where = ["-i", str(folder / "volumes"), "-l", str(folder / "labels"), "-o", str(folder / mode)]
-    network = ["--backbone", "demo", "--checkpoint", "random", "--device", "cpu", "--quiet"]
+    network = ["--backbone", "demo", "--device", "cpu", "--quiet"]
     more = ["--mode", mode, "overlays=true", "overwrite=true"]
     sys.argv = ["usframe", "run", *where, *network, *more]
     try:

@@ -94,10 +94,8 @@ class NumpyReader:
             np.savez_compressed(file, **arrays)
 
 
-def _load(
-    path: Path, keys: tuple[str, ...]
-) -> tuple[NDArray[Any], tuple[float, ...] | None, tuple[str, ...]]:
-    """The stored array, mapped from a .npy, its spacing along the stored axes where the file gives one, and notes."""
+def _load(path: Path, keys: tuple[str, ...]) -> tuple[NDArray[Any], tuple[float, ...] | None, tuple[str, ...]]:
+    """The stored array, mapped from a .npy, its spacing along the stored axes if it gives one, and notes."""
     check_file(path)
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
