@@ -2,17 +2,29 @@
 
     python benchmarks/memory.py [BACKBONE] [SHORT] [LONG] [SIDE]
 
-Random weights, three objects that are prompted on different slices, one process per length. Prints for each the
-peak memory, what the volume takes of it (its own array, the grey values in 0-1 and the mask) and the rest, and the
-ratio of the rests; on a GPU also the peak there.
+    python benchmarks/memory.py table [SLICES] [SIDE] [FORMAT ...]
+
+The first: random weights, three objects that are prompted on different slices, one process per length. Prints for
+each the peak memory, what the volume takes of it (its own array and the mask) and the rest,
+and the ratio of the rests; on a GPU also the peak there.
+
+The second: what `usframe run` needs for one case of SLICES x SIDE x SIDE with scores, pictures and masks written,
+beyond what it needs for a tiny one, and that as a multiple of the array as stored. "own" are pages that only memory
+can hold (RssAnon, looked at every 20 ms); "with files" is the peak of all resident pages (ru_maxrss), also those of
+mapped files, which the system takes away when it needs them. Linux only.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
+import threading
+from pathlib import Path
 
 MB = 2**20
+FORMATS = ("uint8.npy", "uint8.nii.gz", "int16.nii", "float32.nii.gz")
 
 
 def main(name: str = "demo", short: str = "60", long: str = "600", side: str = "256") -> None:
@@ -47,13 +59,101 @@ def measure(name: str, slices: int, side: int) -> tuple[float, float, float]:
     answer = usframe.segment(usframe.Volume(data), prompts, backbone, mode="propagate")
     unit = MB if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    volume = data.nbytes + 4 * data.size + answer.mask.nbytes
+    volume = data.nbytes + answer.mask.nbytes
     device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return peak / MB, volume / MB, device / MB
 
 
+def table(slices: str = "600", side: str = "512", *formats: str) -> None:
+    print("| format | mode | objects | stored | own | x stored | with files | x stored | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        for form in formats or FORMATS:
+            for objects in (1, 4):
+                small, large = Path(folder, "small"), Path(folder, "large")
+                write_case(small, (6, 48, 48), form, objects)
+                stored = write_case(large, (int(slices), int(side), int(side)), form, objects) / MB
+                for mode in ("slice", "propagate"):
+                    least, most = run_case(small, mode), run_case(large, mode)
+                    own, files = most[0] - least[0], most[1] - least[1]
+                    print(
+                        f"| {form} | {mode} | {objects} | {stored:.0f} MB | {own:.0f} MB | {own / stored:.2f} "
+                        f"| {files:.0f} MB | {files / stored:.2f} | {most[2]:.0f} |",
+                        flush=True,
+                    )
+
+
+def write_case(folder: Path, shape: tuple[int, int, int], form: str, objects: int) -> int:
+    """A volume of noise with discs and their labels in ``folder``; the bytes of the volume as an array."""
+    import nibabel as nib
+    import numpy as np
+
+    kind, _, suffix = form.partition(".")
+    depth, height, width = shape
+    rng, (y, x) = np.random.default_rng(0), np.ogrid[:height, :width]
+    volume, labels = np.empty(shape, kind), np.zeros(shape, np.uint8)
+    for n in range(1, depth - 1):
+        for one in range(objects):
+            away = np.hypot(y - height * (1 + 2 * (one // 2)) / 4, x - width * (1 + 2 * (one % 2)) / 4)
+            labels[n][away < height / 8] = one + 1
+        grey = np.clip(0.3 + 0.3 * (labels[n] > 0) + 0.1 * rng.standard_normal((height, width)), 0, 1)
+        volume[n] = grey if kind == "float32" else grey * (255 if kind == "uint8" else 3000)
+    for name, array in (("volumes", volume), ("labels", labels)):
+        path = folder / name / f"case.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == "npy":
+            np.save(path, array)
+        else:
+            nib.save(nib.Nifti1Image(array.T, np.diag([0.3, 0.3, 0.5, 1])), path)
+    return volume.nbytes
+
+
+def run_case(folder: Path, mode: str) -> tuple[float, float, float]:
+    """(own memory at its peak in MB, that with pages of files, seconds) of `usframe run` on ``folder``."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--run", str(folder), mode], capture_output=True, text=True, check=True
+    )
+    own, files, seconds = map(float, done.stdout.split()[-3:])
+    return own, files, seconds
+
+
+def watched_run(folder: Path, mode: str) -> None:
+    """Run in this process and print what `run_case` reads."""
+    import resource
+    import time
+
+    from usframe.cli import main as usframe
+
+    peak, started, done = 0, time.perf_counter(), threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            lines = Path("/proc/self/status").read_text().splitlines()
+            peak = max(peak, *(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+
+    threading.Thread(target=watch, daemon=True).start()
+    where = ["-i", str(folder / "volumes"), "-l", str(folder / "labels"), "-o", str(folder / mode)]
+    network = ["--backbone", "demo", "--device", "cpu", "--quiet"]
+    more = ["--mode", mode, "overlays=true", "overwrite=true"]
+    sys.argv = ["usframe", "run", *where, *network, *more]
+    try:
+        usframe()
+    except SystemExit as end:
+        if end.code:
+            raise
+    done.set()
+    files = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(peak / 2**10, files, time.perf_counter() - started)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if sys.argv[1:2] == ["table"]:
+        table(*sys.argv[2:])
+    elif sys.argv[1:2] == ["--run"]:
+        watched_run(Path(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1:2] == ["--one"]:
         print(*measure(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
     else:
         main(*sys.argv[1:])

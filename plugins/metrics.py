@@ -19,12 +19,13 @@ AT_LEAST = 1 + 1e-6  # what lies at the tolerance is within it; spacing has the 
 
 def dice(reference: Mask, mask: Mask) -> float | None:
     """Dice: 2 |A B| / (|A| + |B|) of the voxels; None where both are empty."""
-    return _share(2 * np.count_nonzero(reference & mask), np.count_nonzero(reference) + np.count_nonzero(mask))
+    return _share(2 * _common(reference, mask), np.count_nonzero(reference) + np.count_nonzero(mask))
 
 
 def iou(reference: Mask, mask: Mask) -> float | None:
     """Intersection over union of the voxels; None where both are empty."""
-    return _share(np.count_nonzero(reference & mask), np.count_nonzero(reference | mask))
+    common = _common(reference, mask)
+    return _share(common, np.count_nonzero(reference) + np.count_nonzero(mask) - common)
 
 
 def hd95_mm(reference: Mask, mask: Mask, *, surfaces: Surfaces) -> float | None:
@@ -45,6 +46,11 @@ def nsd(reference: Mask, mask: Mask, *, surfaces: Surfaces, tolerance_mm: float)
     """Share of the surface voxels of both masks within the tolerance; None where there are none."""
     both = np.concatenate([surfaces.answer, surfaces.reference])
     return float((both <= tolerance_mm * AT_LEAST).mean()) if len(both) else None
+
+
+def _common(reference: Mask, mask: Mask) -> int:
+    """Voxels of both, counted slice by slice: a copy of all may not fit in memory."""
+    return sum(int(np.count_nonzero(one & other)) for one, other in zip(reference, mask, strict=True))
 
 
 def _share(part: Any, whole: Any) -> float | None:

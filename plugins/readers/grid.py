@@ -5,6 +5,7 @@ A *layout* spells the stored axes in the order the format indexes them: "whd" is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe import ReadError, RequestError, Volume
+from usframe.arrays import blocks, gather
 from usframe.types import Grid, Role, Spacing
 
 Affine = NDArray[np.float64]
@@ -81,17 +83,31 @@ def three_axes(shape: tuple[int, ...], kept: tuple[int, ...], layout: str) -> tu
     return tuple(lengths)
 
 
-def to_dhw(stored: NDArray[Any], lengths: tuple[int, ...], layout: str, path: Path) -> NDArray[Any]:
-    """The voxels (D, H, W), contiguous and of native byte order. Raises `ReadError` for what is no number."""
+def to_dhw(
+    stored: NDArray[Any],
+    lengths: tuple[int, ...],
+    layout: str,
+    path: Path,
+    scale: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+) -> NDArray[Any]:
+    """The voxels (D, H, W), contiguous and of native byte order, each changed by ``scale``.
+
+    An array that has to be changed is put together as `usframe.arrays.Planes` are. Raises `ReadError` for what is
+    no number.
+    """
     if stored.dtype.fields is not None:
         raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
     if stored.dtype.kind not in "biuf":
         raise ReadError(f"{path}: {stored.dtype} values cannot be shown as grey; save them as real numbers")
     if 0 in stored.shape:
         raise ReadError(f"{path}: holds no voxels, its shape is {stored.shape}")
-    dtype = np.uint8 if stored.dtype.kind == "b" else stored.dtype.newbyteorder("=")
-    data = stored.reshape(lengths).transpose([layout.index(axis) for axis in "dhw"])
-    return np.ascontiguousarray(data, dtype=dtype)
+    data = np.asarray(stored).reshape(lengths).transpose([layout.index(axis) for axis in "dhw"])
+    plain = data.dtype.newbyteorder("=") if data.dtype.kind != "b" else np.dtype(np.uint8)
+    dtype = plain if scale is None else scale(data[:1, :1, :1]).dtype
+    if scale is None and data.flags.c_contiguous and data.dtype == dtype:
+        return data
+    change = scale or np.asarray
+    return gather((change(data[part]) for part in blocks(data.shape)), data.shape, dtype)
 
 
 def in_dhw(values: Any, layout: str) -> tuple[Any, Any, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
@@ -67,8 +68,7 @@ class SimpleITKReader:
             )
         shape = image.GetSize()
         kept = kept_axes(shape, path)
-        stored = sitk.GetArrayFromImage(image).T
-        data = to_dhw(stored, three_axes(shape, kept, order), order, path)
+        data = _voxels(image, three_axes(shape, kept, order), order, path)
         time = kept == (0, 1, 3) or (header is not None and header.kinds[2:] == ("time",))
         affine, spacing, told = _geometry(image, header, kept, order, time)
         unit = (header.unit if header else None) or 1.0
@@ -125,6 +125,12 @@ def _open(path: Path) -> tuple[sitk.Image, Header | None]:
         check_voxels(path.with_suffix(".img"), 0, "raw", needed)
     with _decoding(path):
         return sitk.ReadImage(str(path)), header
+
+
+def _voxels(image: sitk.Image, lengths: tuple[int, ...], order: str, path: Path) -> NDArray[Any]:
+    """The voxels (D, H, W) of an image, which keeps none of them: a view of it does not outlive it."""
+    stored = sitk.GetArrayViewFromImage(image).T
+    return to_dhw(stored, lengths, order, path, scale=np.array)
 
 
 @contextmanager

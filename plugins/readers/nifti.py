@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
+from usframe.arrays import array_in
 from usframe.types import Grid, Role, Spacing
 
 from .grid import (
@@ -33,7 +36,7 @@ from .grid import (
     three_axes,
     to_dhw,
 )
-from .streams import check_gzip, check_promise
+from .streams import check_promise, unpack_gzip
 
 NATURAL = "whd"
 MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIFTI_UNITS_METER, _MM, _MICRON; 0 is unknown
@@ -65,14 +68,8 @@ class NiftiReader:
         if image.get_data_dtype().fields is not None:
             raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
         notes = _check_header(image, path)
-        _check_voxels(image, path)
-        try:
-            stored = np.asanyarray(image.dataobj)
-        except DAMAGED as error:
-            raise ReadError(
-                f"{path}: the voxels cannot be decoded, the file is damaged ({one_line(error)})"
-            ) from error
-        data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path)
+        stored, scale = _voxels(image, path)
+        data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path, scale)
 
         if layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4)):
             notes.append(
@@ -110,7 +107,7 @@ def _open(path: Path) -> Any:
     log = nib.imageglobals.logger
     try:
         log.disabled = True  # what it says is raised, or is in the header as it is stored
-        image = nib.load(path)
+        image = nib.load(path, mmap="r")
     except DAMAGED as error:
         raise ReadError(f"{path}: not a readable NIfTI file ({one_line(error)})") from error
     finally:
@@ -141,15 +138,29 @@ def _check_header(image: Any, path: Path) -> list[str]:
     return []
 
 
-def _check_voxels(image: Any, path: Path) -> None:
-    """Raise `ReadError` for a file that cannot hold what its header says, and for a damaged .gz."""
+def _voxels(image: Any, path: Path) -> tuple[NDArray[Any], Any]:
+    """The stored voxels, mapped from the file or a temporary one, and what scales them (None: nothing).
+
+    Raises `ReadError` for a file that cannot hold what its header says, and for a damaged .gz.
+    """
     count = np.prod([float(length) for length in image.shape])
     needed = int(count * image.get_data_dtype().itemsize)
     gzipped = path.suffix.lower() == ".gz"
     start = int(image.dataobj.offset)
     check_promise(path, needed + start, path.stat().st_size, gzipped=gzipped)
     if gzipped:
-        check_gzip(path, needed + start)
+        file = unpack_gzip(path, needed + start)
+        stored = array_in(file, image.shape, image.get_data_dtype(), offset=start, order="F")
+    else:
+        try:
+            stored = image.dataobj.get_unscaled()
+        except DAMAGED as error:
+            raise ReadError(
+                f"{path}: the voxels cannot be decoded, the file is damaged ({one_line(error)})"
+            ) from error
+    slope, inter = np.asanyarray(image.dataobj.slope), np.asanyarray(image.dataobj.inter)
+    plain = (slope, inter) == (1, 0)
+    return stored, None if plain else partial(apply_read_scaling, slope=slope, inter=inter)
 
 
 def _geometry(

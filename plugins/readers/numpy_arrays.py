@@ -73,7 +73,7 @@ class NumpyReader:
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
         order = axis_order(layout, NATURAL)
-        shape = _load(path, VOLUME_KEYS, mmap_mode="r")[0].shape
+        shape = _load(path, VOLUME_KEYS)[0].shape
         return in_dhw(three_axes(shape, _kept(shape, path)[0], order), order)
 
     def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
@@ -94,13 +94,11 @@ class NumpyReader:
             np.savez_compressed(file, **arrays)
 
 
-def _load(
-    path: Path, keys: tuple[str, ...], mmap_mode: Any = None
-) -> tuple[NDArray[Any], tuple[float, ...] | None, tuple[str, ...]]:
-    """The stored array, its spacing along the three stored axes where the file gives one, and notes."""
+def _load(path: Path, keys: tuple[str, ...]) -> tuple[NDArray[Any], tuple[float, ...] | None, tuple[str, ...]]:
+    """The stored array, mapped from a .npy, its spacing along the stored axes if it gives one, and notes."""
     check_file(path)
     try:
-        loaded = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             check_end(path, loaded.nbytes, path.stat().st_size - HEADER)
             return loaded, None, ()

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import IO, Any
 
 from usframe import ReadError
+from usframe.arrays import explained, temporary
 
 CHUNK = 1 << 20
 MOST_PER_BYTE = 1040  # what deflate can make of one byte, and a little more
@@ -43,16 +44,28 @@ def check_end(path: Path, needed: int, stored: int) -> None:
         )
 
 
-def check_gzip(path: Path, needed: int = 0) -> None:
-    """Read a .gz to its end, where its checksum is. Raises `ReadError` for a damaged or short one."""
-    total = 0
+def unpack_gzip(path: Path, needed: int) -> IO[bytes]:
+    """The first ``needed`` bytes of a .gz in a file that is gone once it is closed (see `usframe.arrays`).
+
+    It is read to its end, where its checksum is. Raises `ReadError` for a damaged or short one.
+    """
+    total, unpacked = 0, temporary(needed)
+    with gzip.open(path) as file:
+        while part := _part(path, file):
+            with explained():
+                unpacked.write(part[: max(0, needed - total)])
+            total += len(part)
+    _check_total(path, total, needed)
+    with explained():
+        unpacked.seek(0)
+    return unpacked
+
+
+def _part(path: Path, file: gzip.GzipFile) -> bytes:
     try:
-        with gzip.open(path) as file:
-            while part := file.read(CHUNK):
-                total += len(part)
+        return file.read(CHUNK)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, str(error)) from error
-    _check_total(path, total, needed)
 
 
 def check_voxels(path: Path, start: int, encoding: str, needed: int) -> None:

@@ -17,7 +17,7 @@ from usframe.data.cache import Cache, open_cached
 from usframe.data.cases import pair_cases
 from usframe.data.reading import read_labels, read_volume
 from usframe.errors import ReadError, WriteError
-from usframe.geometry import normalise_intensity
+from usframe.intensity import normalise_intensity
 from usframe.plugins.load import load_plugins
 
 

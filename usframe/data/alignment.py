@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
+from usframe.arrays import blocks
 from usframe.errors import ReadError
 from usframe.types import Role, Volume
 
@@ -89,12 +90,13 @@ def resample(path: Path, labels: Volume, onto: Volume) -> tuple[NDArray[Any], li
     data = affine_transform(
         stored, back[:3, :3], back[:3, 3], onto.data.shape, order=0, mode="grid-constant", prefilter=False
     )
-    where = np.argwhere(stored)
-    if len(where) and not data.any():
+    if not data.any() and stored.any():
         raise ReadError(f"{path}: no label lies inside its volume; does it belong to another recording?")
-    relation = np.linalg.inv(back)
-    placed = np.rint(where @ relation[:3, :3].T + relation[:3, 3])
-    lost = int(((placed < 0) | (placed >= onto.data.shape)).any(axis=1).sum())
+    relation, lost = np.linalg.inv(back), 0
+    for part in blocks(stored.shape):
+        where = np.argwhere(stored[part]) + np.array([part.start, 0, 0])
+        placed = np.rint(where @ relation[:3, :3].T + relation[:3, 3])
+        lost += int(((placed < 0) | (placed >= onto.data.shape)).any(axis=1).sum())
     return data, [f"{lost} voxels of the labels lie outside the volume and were left out"] if lost else []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import blocks
 from usframe.data.case import Case, PromptRow
 from usframe.data.volumes import files_of
 from usframe.errors import ReadError, WriteError
 from usframe.files import digest, whole_file, write_json
+from usframe.intensity import Slices
 from usframe.plugins import Plugins
 
 
@@ -31,13 +33,16 @@ class Cache:
     def labels(self, case: str) -> Path:
         return self.folder / "labels" / f"{case}.npy"
 
-    def put(
-        self, case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], about: Mapping[str, Any]
-    ) -> None:
+    def put(self, case: Case, data: Slices, labels: NDArray[np.uint8], about: Mapping[str, Any]) -> None:
         """Keep ``data`` and ``labels``, both (D, H, W), and what is known ``about`` them. Raises `WriteError`."""
-        for path, array in ((self.volume(case.name), data), (self.labels(case.name), labels)):
+        kept: Sequence[tuple[Path, Slices | NDArray[np.uint8]]]
+        kept = ((self.volume(case.name), data), (self.labels(case.name), labels))
+        for path, array in kept:
+            form = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
             with whole_file(path) as file:
-                np.save(file, array, allow_pickle=False)
+                np.lib.format.write_array_header_1_0(file, form)
+                for part in blocks(array.shape):
+                    file.write(np.ascontiguousarray(array[part]).data)
         write_json(self._record(case.name), {"sources": self._sources(case), "about": about})
 
     def remove(self, case: str) -> None:

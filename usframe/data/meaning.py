@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import blocks, gather, values_of
 from usframe.data.volumes import read_volume
 from usframe.errors import CaseError, ReadError
 from usframe.plugins import Plugins
@@ -46,7 +47,7 @@ class Meaning:
         """That of a file which stands alone."""
         place = Path()
         meaning = cls([place] if role == "labels" else [], [place] if role == "mask" else [])
-        meaning._seen[place] = (frozenset(np.unique(data).tolist()), {})
+        meaning._seen[place] = (frozenset(values_of(data)), {})
         return meaning
 
     def decided(self, questions: Collection[str] | None = None) -> dict[str, Any]:
@@ -73,9 +74,10 @@ class Meaning:
             table = np.arange(256, dtype=np.uint8)
             table[list(ids)] = list(ids.values())
             listed = ", ".join(f"{name} is {value}" for value, name in sorted(known.items()))
-            return table[data], known, [f"objects were matched by name, as in the first file: {listed}"]
-        if data.max() == WHITE and not ((data != 0) & (data != WHITE)).any() and role in self.white:
-            return (data > 0).astype(np.uint8), {}, ["the label values 0 and 255 were read as 0 and 1"]
+            return _mapped(data, table), known, [f"objects were matched by name, as in the first file: {listed}"]
+        if data.max() == WHITE and not {*values_of(data)} - {0, WHITE} and role in self.white:
+            ones = np.minimum(np.arange(256), 1)
+            return _mapped(data, ones), {}, ["the label values 0 and 255 were read as 0 and 1"]
         return data, {}, []
 
     @property
@@ -122,7 +124,7 @@ class Meaning:
                 read = read_volume(
                     path, layout=self.layout, role=role, allow_outside=self.allow_outside, plugins=self.plugins
                 )
-                values = np.unique(whole_numbers(path, read.data)).tolist()
+                values = values_of(whole_numbers(path, read.data))
                 self._seen[path] = (frozenset(values), read.names)
             except CaseError:
                 self._seen[path] = (frozenset(), {})
@@ -134,18 +136,23 @@ def whole_numbers(path: Path, data: NDArray[Any]) -> Labels:
 
     Raises `ReadError` for other values, and for NaN.
     """
+    if data.dtype == np.uint8:
+        return data
     if data.dtype.kind == "f":
-        if not np.isfinite(data).all():
+        if not all(np.isfinite(data[part]).all() for part in blocks(data.shape)):
             raise ReadError(f"{path}: labels contain NaN or infinite values")
-        rounded = np.rint(data)
-        broken = data[np.abs(data - rounded) > DUST]
-        if broken.size:
-            raise ReadError(f"{path}: label values must be whole numbers, found {broken.flat[0]:g}")
-        data = rounded
-    low, high = data.min(), data.max()
+        for part in blocks(data.shape):
+            broken = data[part][np.abs(data[part] - np.rint(data[part])) > DUST]
+            if broken.size:
+                raise ReadError(f"{path}: label values must be whole numbers, found {broken.flat[0]:g}")
+    low, high = (np.rint(value) for value in (data.min(), data.max()))
     if low < 0 or high > WHITE:
         raise ReadError(f"{path}: label values must be from 0 to 255, found {low:g} to {high:g}")
-    return data.astype(np.uint8)
+    return gather((np.rint(data[part]) for part in blocks(data.shape)), data.shape, np.uint8)
+
+
+def _mapped(data: Labels, table: NDArray[Any]) -> Labels:
+    return gather((table[data[part]] for part in blocks(data.shape)), data.shape, np.uint8)
 
 
 def _distinct(names: Mapping[int, str]) -> dict[int, str]:

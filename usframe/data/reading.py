@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import release, values_of
 from usframe.config.schema import Paired
 from usframe.data.alignment import align
 from usframe.data.axis import is_per_frame
@@ -16,7 +17,7 @@ from usframe.data.case import Case
 from usframe.data.meaning import Meaning, whole_numbers
 from usframe.data.volumes import check_readers, read_shape, read_volume
 from usframe.errors import CaseError
-from usframe.geometry import normalise_intensity
+from usframe.intensity import Grey, normalise_intensity
 from usframe.plugins import Plugins
 from usframe.types import Role, Volume
 
@@ -30,13 +31,14 @@ class Reading:
     """A case as it was read.
 
     ``volume``: as its reader gave it. ``labels``: (D, H, W) uint8, 0 background, on the same voxels; None where the
-    case has none. ``data``: (D, H, W) float32 in 0-1. ``notes``: what was assumed or repaired, one sentence each.
-    ``per_frame``: D counts frames, so distances are measured within each. ``names``: of objects, by value.
+    case has none. ``data``: the slices of the volume, (D, H, W) float32 in 0-1. ``notes``: what was assumed or
+    repaired, one sentence each. ``per_frame``: D counts frames, so distances are measured within each. ``names``: of
+    objects, by value.
     """
 
     volume: Volume
     labels: NDArray[np.uint8] | None
-    data: NDArray[np.float32]
+    data: Grey
     notes: tuple[str, ...]
     per_frame: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
@@ -45,6 +47,10 @@ class Reading:
     def empty_slices(self) -> int | None:
         """Slices without an object; None without labels."""
         return None if self.labels is None else int((~self.labels.any((1, 2))).sum())
+
+    def rest(self) -> None:
+        """Have voxels that are on disk in memory no longer than they are looked at."""
+        release(self.volume.data, self.labels)
 
 
 def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
@@ -72,7 +78,9 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
         data, repaired = normalise_intensity(volume.data, settings.intensity)
     except CaseError as error:
         raise CaseError(f"{case.volume}: {error}") from error
-    return Reading(volume, labels, data, notes + repaired, per_frame, names)
+    reading = Reading(volume, labels, data, notes + repaired, per_frame, names)
+    reading.rest()
+    return reading
 
 
 def read_labels(
@@ -105,10 +113,10 @@ def on_grid(
     given = whole_numbers(path, placed)
     data, names, meant = (meaning or Meaning.of_one(given, role)).apply(path, given, read.names, role)
     notes += meant
-    values = np.unique(data)
+    values = values_of(data)
     who = "the mask holds" if role == "mask" else "the labels hold"
-    if not values.any():
+    if not any(values):
         notes.append(f"{who} no object" + ", so there is nothing to prompt or score" * (role != "mask"))
-    if np.count_nonzero(values) > MANY_OBJECTS:
+    if len([value for value in values if value]) > MANY_OBJECTS:
         notes.append(f"{who} more than {MANY_OBJECTS} objects: is it a volume?")
     return replace(volume, data=data, notes=(*read.notes, *notes), names=names)

@@ -45,7 +45,7 @@ def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usframe-") as folder:
             try:
-                make().write(Path(folder) / path.name, mask.astype(np.uint8), grid)
+                make().write(Path(folder) / path.name, mask.astype(np.uint8, copy=False), grid)
             except WriteError as error:
                 raise WriteError(str(error).replace(folder, str(path.parent))) from error
             except (OSError, UsframeError):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import values_of
 from usframe.errors import CaseError, UsframeError
 from usframe.plugins.registry import blame
 from usframe.types import Postprocessing, Spacing
@@ -29,7 +30,7 @@ def clean_mask(
         if not isinstance(cleaned, np.ndarray) or (cleaned.shape, cleaned.dtype) != (mask.shape, mask.dtype):
             got = f"{cleaned.dtype} {cleaned.shape}" if isinstance(cleaned, np.ndarray) else type(cleaned).__name__
             raise CaseError(f"postprocessing {name} returned {got}, not uint8 {mask.shape}")
-        if extra := sorted({*np.unique(cleaned).tolist()} - {*np.unique(mask).tolist(), 0}):
+        if extra := sorted({*values_of(cleaned)} - {*values_of(mask), 0}):
             raise CaseError(f"postprocessing {name} made up object {extra[0]}, which the mask did not have")
         mask = cleaned
     return mask

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from usframe.config.schema import Multimask
 from usframe.geometry import to_model
 from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
 from usframe.inference.spool import Spool
 from usframe.inference.verbs import condition, decode, memorize, with_memory
+from usframe.intensity import Slices
 from usframe.prompting.frames import Extents
 from usframe.types import Backbone, Decoded, Memory, MemoryBackbone, Prompt, Segmentation
 
@@ -61,7 +61,7 @@ class Tracking:
 
 
 def propagate_slices(
-    data: NDArray[np.float32],
+    data: Slices,
     prompt_sets: Mapping[K, Sequence[Prompt]],
     backbone: Backbone,
     tracking: Tracking = Tracking(),

@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from usframe.config.schema import Mode, Multimask
 from usframe.errors import RequestError
-from usframe.geometry import normalise_intensity
 from usframe.inference.decoding import check_prompts
 from usframe.inference.propagate import Tracking, propagate_slices
 from usframe.inference.slices import segment_slices
+from usframe.intensity import Slices, normalise_intensity
 from usframe.prompting.frames import find_extents
 from usframe.types import Backbone, Prompt, Segmentation, Volume
 
@@ -57,7 +54,7 @@ def segment(
 
 
 def segment_sets(
-    data: NDArray[np.float32],
+    data: Slices,
     prompt_sets: Mapping[K, Sequence[Prompt]],
     backbone: Backbone,
     mode: Mode,

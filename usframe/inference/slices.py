@@ -13,17 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from usframe.arrays import Planes, release
 from usframe.config.schema import Multimask
 from usframe.geometry import from_model, to_model, to_network
 from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
 from usframe.inference.verbs import decode, encode
+from usframe.intensity import Slices
 from usframe.types import Backbone, Features, Prompt, Segmentation
 
 K = TypeVar("K")
 
 
 def segment_slices(
-    data: NDArray[np.float32],
+    data: Slices,
     prompt_sets: Mapping[K, Sequence[Prompt]],
     backbone: Backbone,
     *,
@@ -36,10 +38,11 @@ def segment_slices(
 
     ``data``: (D, H, W) float32 in 0-1. ``batch_size`` slices are encoded at a time, and ``progress`` is told so.
     """
-    shape = data.shape[1:]
+    depth, height, width = data.shape
+    shape, side = (height, width), backbone.image_size // 4
     check_prompts(prompt_sets, data.shape)
     answers = {
-        name: _Answer(data.shape, sorted({p.object_id for p in prompts}), backbone.image_size // 4, keep_logits)
+        name: _Answer((depth, *shape), sorted({p.object_id for p in prompts}), side, keep_logits)
         for name, prompts in prompt_sets.items()
     }
     by_frame: dict[int, list[tuple[K, Prompt]]] = {}
@@ -51,6 +54,7 @@ def segment_slices(
         batch = frames[start : start + batch_size]
         asked = [(row, name, prompt) for row, frame in enumerate(batch) for name, prompt in by_frame[frame]]
         moved = [to_model(prompt, shape, backbone.image_size) for _, _, prompt in asked]
+        release(*(prompt.mask for _, _, prompt in asked))
         with torch.inference_mode():
             features = encode(backbone, torch.from_numpy(to_network(data[batch], backbone.image_size)))
             logits, iou = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)
@@ -90,7 +94,7 @@ class _Answer:
     """A volume's masks while its slices come in: the larger logit wins where objects overlap."""
 
     def __init__(self, shape: tuple[int, int, int], objects: Sequence[int], side: int, keep_logits: bool) -> None:
-        self.mask = np.zeros(shape, np.uint8)
+        self.masks, self.size = Planes(shape, np.uint8), shape[1:]
         self.row = {object_id: row for row, object_id in enumerate(objects)}
         self.iou = np.full((len(objects), shape[0]), np.nan, np.float32)
         size = (len(objects), shape[0], side, side)
@@ -105,13 +109,13 @@ class _Answer:
         present = sorted(set(objects))
         pieces = [np.flatnonzero(np.array(objects) == object_id) for object_id in present]
         united = np.stack([logits[piece].max(0) for piece in pieces])
-        full = from_model(united, self.mask.shape[1:])
+        full = from_model(united, self.size)
         ids = np.array(present, np.uint8)[full.argmax(0)]
-        self.mask[frame] = np.where(full.max(0) > 0, ids, 0)
+        self.masks.put(frame, np.where(full.max(0) > 0, ids, 0))
         rows = [self.row[object_id] for object_id in present]
         self.iou[rows, frame] = [iou[piece].mean() for piece in pieces]
         if self.logits is not None:
             self.logits[rows, frame] = united
 
     def result(self) -> Segmentation:
-        return Segmentation(self.mask, tuple(self.row), self.iou, self.logits)
+        return Segmentation(self.masks.array(), tuple(self.row), self.iou, self.logits)

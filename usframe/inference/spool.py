@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from usframe.errors import CaseError
+from usframe.arrays import Planes, explained
 from usframe.geometry import from_model, to_network
 from usframe.inference.verbs import encode
+from usframe.intensity import Slices
 from usframe.types import Backbone, Decoded, Segmentation
 
 ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
@@ -35,12 +36,12 @@ class Spool:
     ) -> None:
         self.stack.close()
         if isinstance(error, OSError):
-            place = tempfile.gettempdir()
-            raise CaseError(f"temporary folder {place}: {error.strerror or error}; TMPDIR names another") from error
+            with explained():
+                raise error
 
     def encodings(
         self,
-        data: NDArray[np.float32],
+        data: Slices,
         backbone: Backbone,
         again: AbstractSet[int],
         progress: Callable[[int], object],
@@ -62,7 +63,7 @@ class Encodings:
 
     def __init__(
         self,
-        data: NDArray[np.float32],
+        data: Slices,
         backbone: Backbone,
         again: AbstractSet[int],
         folder: Path,
@@ -112,17 +113,17 @@ class Answers:
     def result(self, shape: tuple[int, ...], keep_logits: bool) -> Segmentation:
         """The masks on slices of ``shape`` (H, W)."""
         count, depth = self.iou.shape
-        mask = np.zeros((depth, *shape), np.uint8)
+        masks = Planes((depth, *shape), np.uint8)
         kept = np.full((count, depth, *self.shape[1:]), np.nan, np.float32) if keep_logits else None
         for frame in map(int, np.flatnonzero(self.answered.any(0))):
             rows = np.flatnonzero(self.answered[:, frame])
             logits = self._logits(frame)[rows]
             full = from_model(logits, (shape[0], shape[1]))
             ids = np.array(self.objects, np.uint8)[rows]
-            mask[frame] = np.where(full.max(0) > 0, ids[full.argmax(0)], 0)
+            masks.put(frame, np.where(full.max(0) > 0, ids[full.argmax(0)], 0))
             if kept is not None:
                 kept[rows, frame] = logits
-        return Segmentation(mask, self.objects, self.iou, kept)
+        return Segmentation(masks.array(), self.objects, self.iou, kept)
 
     def _logits(self, frame: int) -> NDArray[np.float32]:
         """(O, S/4, S/4) of one slice."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import values_of
 from usframe.config.schema import frames_problems, prompt_file, z_range_problems
 from usframe.errors import CaseError, RequestError
 
@@ -32,8 +33,8 @@ def choose_frames(
     if not isinstance(rule, str) and max(rule) >= len(labels):
         raise CaseError(f"frames={rule}: the last slice of the volume is {len(labels) - 1}")
     chosen = {}
-    for object_id in map(int, np.unique(labels[labels != 0])):
-        area = (labels == object_id).sum((1, 2))
+    for object_id in _objects(labels):
+        area = np.array([np.count_nonzero(plane == object_id) for plane in labels])
         first, last = (extents or {}).get(object_id, (0, len(labels) - 1))
         area[:first] = area[last + 1 :] = 0
         chosen[object_id] = tuple(map(int, _pick(area, rule))) if area.any() else ()
@@ -54,12 +55,16 @@ def find_extents(z_range: Any, depth: int, labels: NDArray[Any] | None = None) -
     if z_range == "labels":
         if labels is None:
             raise RequestError("z_range=labels needs labels")
-        shown = {int(one): np.flatnonzero((labels == one).any((1, 2))) for one in np.unique(labels[labels != 0])}
+        shown = {one: np.flatnonzero([(plane == one).any() for plane in labels]) for one in _objects(labels)}
         return {object_id: (int(frames[0]), int(frames[-1])) for object_id, frames in shown.items()}
     first, last = z_range
     if first >= depth:
         raise CaseError(f"z_range={z_range} begins beyond the last slice, which is {depth - 1}")
     return dict.fromkeys(range(1, 256), (first, min(last, depth - 1)))
+
+
+def _objects(labels: NDArray[Any]) -> list[int]:
+    return [int(value) for value in values_of(labels) if value]
 
 
 def _pick(area: NDArray[np.intp], rule: str | Sequence[int]) -> NDArray[np.intp]:

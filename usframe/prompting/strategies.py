@@ -22,6 +22,7 @@ from usframe.config.limits import outside_limits
 from usframe.config.schema import Components, Noise
 from usframe.errors import CaseError, RequestError
 from usframe.plugins.registry import blame
+from usframe.prompting.shelf import Shelf
 from usframe.types import Prompt, PromptStrategy
 
 NO_NOISE = Noise()
@@ -50,7 +51,7 @@ def make_prompts(
     depth = len(labels if isinstance(labels, np.ndarray) else next(iter(labels.values()), ()))
     _check_options(components, box_margin, noise, frames, depth)
     wanted = range(depth) if frames is None else sorted({frame for chosen in frames.values() for frame in chosen})
-    prompts = []
+    prompts, shelf = [], Shelf()
     for frame in wanted:
         for object_id, mask in _objects_on(labels, frame):
             if frames is not None and frame not in frames.get(object_id, ()):
@@ -60,7 +61,8 @@ def make_prompts(
                 strategy_rng, noise_rng = map(np.random.default_rng, chance.spawn(2))
                 prompt = _ask(strategy, piece, frame, object_id, strategy_rng)
                 if prompt is not None:
-                    prompts.append(_disturb(_widen(prompt, box_margin, piece.shape), piece, noise, noise_rng))
+                    drawn = _disturb(_widen(prompt, box_margin, piece.shape), piece, noise, noise_rng)
+                    prompts.append(shelf.keep(drawn))
     return prompts
 
 

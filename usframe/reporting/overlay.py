@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import values_of
+from usframe.intensity import Slices
 from usframe.reporting.style import (
     GAP,
     LINE,
@@ -38,7 +40,7 @@ SAMPLE = 26  # the width of a line in the legend
 
 def write_overlay(
     path: Path,
-    data: NDArray[np.float32],
+    data: Slices,
     reference: NDArray[Any] | None,
     mask: NDArray[np.uint8],
     prompts: Sequence[Prompt],
@@ -51,18 +53,24 @@ def write_overlay(
     ``data``: (D, H, W) in 0-1; ``reference`` and ``mask``: (D, H, W), 0 is background. Slices have their true
     proportions where ``spacing_mm`` (3,) along D, H, W is known. Raises `WriteError`.
     """
-    labelled: NDArray[Any] = mask if reference is None else np.where(reference > 0, reference, mask)
+    shown, objects = _shown(mask, reference)
     size = _panel_size(data.shape[1:], spacing_mm)
     panels = []
-    for frame in _choose(np.asarray(labelled.any((1, 2))), {prompt.frame for prompt in prompts}):
+    for frame in _choose(shown, {prompt.frame for prompt in prompts}):
         here = [prompt for prompt in prompts if prompt.frame == frame]
         picture = _draw(data[frame], None if reference is None else reference[frame], mask[frame], here, size)
         panels.append(np.vstack([picture, caption(f"frame {frame}{', prompted' if here else ''}", size[0])]))
     montage = _montage(panels)
-    objects = [int(i) for i in np.unique(labelled) if i]
     width = montage.shape[1]
     sheet = [caption(title, width), montage, _legend(objects, reference is not None, width)]
     write_picture(path, pad(np.vstack(sheet), GAP, GAP, GAP, GAP))
+
+
+def _shown(mask: NDArray[np.uint8], reference: NDArray[Any] | None) -> tuple[NDArray[np.bool_], list[int]]:
+    """Which slices (D,) show an object, and all objects; where both show one, that of the reference counts."""
+    planes = mask if reference is None else (np.where(r > 0, r, m) for r, m in zip(reference, mask, strict=True))
+    found = [{*values_of(plane)} - {0} for plane in planes]
+    return np.array([bool(objects) for objects in found]), sorted(set().union(*found))
 
 
 def _choose(labelled: NDArray[Any], prompted: set[int]) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import Planes
 from usframe.config.schema import Mode
 from usframe.prompting.frames import Extents
 from usframe.types import Prompt, PromptStrategy, Segmentation
@@ -63,7 +64,15 @@ def fill_boxes(boxes: Sequence[Prompt], shape: tuple[int, ...], *, ellipse: bool
     Where objects overlap the smaller box wins, so that one inside another is seen. The ellipse is that of the
     pixel centres: ((x - cx) / (w / 2))² + ((y - cy) / (h / 2))² <= 1 for a box of w x h pixels.
     """
-    mask = np.zeros(shape, np.uint8)
+    planes = Planes(shape, np.uint8)
+    for frame in sorted({prompt.frame for prompt in boxes}):
+        here = [prompt for prompt in boxes if prompt.frame == frame]
+        planes.put(frame, _fill(here, shape[1:], ellipse=ellipse))
+    return _answer(planes.array(), {prompt.object_id for prompt in boxes})
+
+
+def _fill(boxes: Sequence[Prompt], shape: tuple[int, ...], *, ellipse: bool) -> NDArray[np.uint8]:
+    plane = np.zeros(shape, np.uint8)
     for prompt in sorted(boxes, key=_area, reverse=True):
         assert prompt.box is not None
         first, last = np.ceil(prompt.box[:2]).astype(int), np.floor(prompt.box[2:]).astype(int)
@@ -71,8 +80,8 @@ def fill_boxes(boxes: Sequence[Prompt], shape: tuple[int, ...], *, ellipse: bool
         centre, half = (prompt.box[:2] + prompt.box[2:]) / 2, (prompt.box[2:] - prompt.box[:2] + 1) / 2
         across, down = ((x - centre[0]) / half[0]) ** 2, ((y - centre[1]) / half[1]) ** 2
         inside = down[:, None] + across <= 1 if ellipse else np.full((len(y), len(x)), True)
-        mask[prompt.frame, first[1] : last[1] + 1, first[0] : last[0] + 1][inside] = prompt.object_id
-    return _answer(mask, {prompt.object_id for prompt in boxes})
+        plane[first[1] : last[1] + 1, first[0] : last[0] + 1][inside] = prompt.object_id
+    return plane
 
 
 def copy_label(
@@ -83,8 +92,9 @@ def copy_label(
     Of two prompted slices equally near, the earlier is copied; it has no noise. Where copies of objects overlap,
     the one from the nearer slice wins, then the smaller id.
     """
-    mask = np.zeros(labels.shape, np.uint8)
+    planes = Planes(labels.shape, np.uint8)
     for frame in range(len(labels)):
+        plane = np.zeros(labels.shape[1:], np.uint8)
         copies = []
         for object_id, frames in prompted.items():
             first, last = (extents or {}).get(object_id, (0, len(labels) - 1))
@@ -92,8 +102,9 @@ def copy_label(
                 nearest = min(frames, key=lambda other: (abs(other - frame), other))
                 copies.append((abs(nearest - frame), object_id, nearest))
         for _, object_id, nearest in sorted(copies, reverse=True):
-            mask[frame][labels[nearest] == object_id] = object_id
-    return _answer(mask, set(prompted))
+            plane[labels[nearest] == object_id] = object_id
+        planes.put(frame, plane)
+    return _answer(planes.array(), set(prompted))
 
 
 def _box(mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator) -> Prompt:

@@ -16,11 +16,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import values_of
 from usframe.config.schema import Metrics
 from usframe.errors import CaseError
 from usframe.plugins import Plugins
 from usframe.plugins.registry import blame
-from usframe.scoring.surface import measure_surfaces
+from usframe.scoring.cropped import ObjectMasks, choose_slices
 from usframe.scoring.table import COLUMNS, IN_SPACE, METRICS, PER_FRAME, SLICES, Row
 from usframe.types import Metric, Segmentation, Spacing, Surfaces
 
@@ -136,12 +137,15 @@ def score_slices(
 
 
 def _objects(reference: NDArray[np.integer[Any]], segmentation: Segmentation) -> list[int]:
-    found = {*np.unique(reference).tolist(), *np.unique(segmentation.mask).tolist(), *segmentation.object_ids}
+    found = {*values_of(reference), *values_of(segmentation.mask), *segmentation.object_ids}
     return sorted(found - {0})
 
 
 class _Masks:
-    """One object in a reference and in an answer, and how far their surfaces are apart."""
+    """One object in a reference and in an answer, and how far their surfaces are apart.
+
+    The built-in metrics see the rows and columns that show it, those of other packages the whole slices.
+    """
 
     def __init__(
         self,
@@ -157,9 +161,9 @@ class _Masks:
         self.object_id, self.segmentation, self.spacing_mm = object_id, segmentation, spacing_mm
         self.scoring, self.asked = scoring, asked is None or object_id in asked
         self.per_frame, self.voxel_ml = per_frame or len(reference) == 1, None if per_frame else voxel_ml
-        self.reference, self.answer = reference == object_id, segmentation.mask == object_id
-        on_reference, on_answer = self.reference.any((1, 2)), self.answer.any((1, 2))
-        self.shown, self.alone = on_reference | on_answer, on_reference ^ on_answer
+        others = bool({*scoring.metrics} - {*METRICS})
+        self.masks = masks = ObjectMasks.of(object_id, reference, segmentation.mask, whole=others)
+        self.shown, self.alone = masks.on_reference | masks.on_answer, masks.on_reference ^ masks.on_answer
 
     @cached_property
     def by_frame(self) -> dict[str, list[float | None]]:
@@ -167,31 +171,33 @@ class _Masks:
         names = [name for name, taken in self.scoring.taken.items() if "surfaces" in taken]
         values: dict[str, list[float | None]] = {name: [None] * len(self.shown) for name in names}
         for frame in np.flatnonzero(self.shown).tolist():
-            pair = self.reference[frame : frame + 1], self.answer[frame : frame + 1]
-            surfaces = self._surfaces(*pair)
+            at = slice(frame, frame + 1)
+            surfaces = self.masks.surfaces(self.spacing_mm or PIXELS, at)
             for name in names:
-                values[name][frame] = self._score(name, *pair, surfaces)
+                masks = self.masks.cropped if name in METRICS else self.masks.whole
+                reference, answer = (mask[at] for mask in masks)
+                values[name][frame] = self._score(name, reference, answer, surfaces)
         return values
 
     @cached_property
     def in_space(self) -> Surfaces:
-        return self._surfaces(self.reference, self.answer)
-
-    def _surfaces(self, reference: NDArray[np.bool_], answer: NDArray[np.bool_]) -> Surfaces:
-        return measure_surfaces(answer, reference, self.spacing_mm or PIXELS)
+        return self.masks.surfaces(self.spacing_mm or PIXELS)
 
     def row(self, key: RowKey, slices: str, chosen: NDArray[np.bool_], *, oracle: bool) -> Row:
         """The row of the slices that are true in ``chosen`` (D,)."""
-        reference, answer = (part if chosen.all() else part[chosen] for part in (self.reference, self.answer))
+        masks = self.masks
+        reference, answer = cropped = choose_slices(masks.cropped, chosen)
+        whole = cropped if masks.whole is masks.cropped else choose_slices(masks.whole, chosen)
         per_frame = self.per_frame or slices != "all"
         scores: dict[str, float | None] = dict.fromkeys(self.scoring.metrics)
         for name in scores if chosen.any() else ():
+            pair = cropped if name in METRICS else whole
             if "surfaces" not in self.scoring.taken[name]:
-                scores[name] = self._score(name, reference, answer)
+                scores[name] = self._score(name, *pair)
             elif per_frame:
                 scores[name] = _mean([self.by_frame[name][frame] for frame in np.flatnonzero(chosen)])
             else:
-                scores[name] = self._score(name, reference, answer, self.in_space)
+                scores[name] = self._score(name, *pair, self.in_space)
         voxel_ml = self.voxel_ml if slices == "all" else None
         return {
             "case": key.case,

@@ -13,33 +13,54 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 from scipy.spatial import KDTree
 
+from usframe.arrays import blocks
 from usframe.types import Surfaces
 
 Distances = NDArray[np.float64]
+Points = NDArray[np.int32]
+IN_TREE, AT_ONCE = 2**21, 2**18  # points
 
 
-def measure_surfaces(answer: NDArray[np.bool_], reference: NDArray[np.bool_], spacing: Sequence[float]) -> Surfaces:
+def measure_surfaces(
+    answer: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    spacing: Sequence[float],
+    origin: Sequence[int] = (0, 0, 0),
+) -> Surfaces:
     """How far the surfaces of two masks (D, H, W) are apart, with ``spacing`` (3,) along D, H, W.
 
-    A volume of one slice is measured in its plane; in any other the first and the last slice end an object.
+    ``origin``: where the first voxel of the masks is in the volume that they were cut from. A volume of one slice
+    is measured in its plane; in any other the first and the last slice end an object.
     """
-    points = [np.asarray(_surface_points(mask) * np.asarray(spacing), np.float64) for mask in (answer, reference)]
-    return Surfaces(_nearest(points[0], points[1]), _nearest(points[1], points[0]))
+    first, second = (_surface_points(mask) + np.array(origin, np.int32) for mask in (answer, reference))
+    return Surfaces(_nearest(first, second, spacing), _nearest(second, first, spacing))
 
 
-def _surface_points(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Indices (N, 3) of the surface voxels."""
+def _surface_points(mask: NDArray[np.bool_]) -> Points:
+    """Indices (N, 3) of the surface voxels, ascending."""
     if not mask.any():
-        return np.empty((0, 3), np.intp)
+        return np.empty((0, 3), np.int32)
     window = tuple(
         slice(*np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))[[0, -1]] + [0, 1]) for axis in range(3)
     )
     inside = mask[window]
-    cross = binary_erosion(inside[0])[None] if len(mask) == 1 else binary_erosion(inside)
-    return np.argwhere(inside & ~cross) + [part.start for part in window]
+    found = []
+    for part in blocks(inside.shape):
+        first = max(part.start - 1, 0)  # a voxel's neighbours lie on the slice before and the slice behind it
+        slab = inside[first : part.stop + 1]
+        core = binary_erosion(slab[0])[None] if len(mask) == 1 else binary_erosion(slab)
+        own = slice(part.start - first, part.stop - first)
+        points = np.argwhere(slab[own] & ~core[own]) + np.array([part.start, 0, 0])
+        found.append(points.astype(np.int32))
+    return np.concatenate(found) + np.array([part.start for part in window], np.int32)
 
 
-def _nearest(points: Distances, others: Distances) -> Distances:
-    if not len(points) or not len(others):
-        return np.full(len(points), np.inf)
-    return np.asarray(KDTree(others).query(points)[0], np.float64)
+def _nearest(points: Points, others: Points, spacing: Sequence[float]) -> Distances:
+    """From each of ``points`` (N, 3) to the nearest of ``others``, of which a part at a time is in a tree."""
+    nearest = np.full(len(points), np.inf)
+    for first in range(0, len(others), IN_TREE):
+        tree = KDTree(others[first : first + IN_TREE] * np.asarray(spacing, np.float64))
+        for begin in range(0, len(points), AT_ONCE):
+            mine = slice(begin, begin + AT_ONCE)
+            np.minimum(nearest[mine], tree.query(points[mine] * np.asarray(spacing))[0], out=nearest[mine])
+    return nearest

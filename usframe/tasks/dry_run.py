@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TypedDict
 
-import numpy as np
-
+from usframe.arrays import values_of
 from usframe.config.schema import Compare, Predict
 from usframe.data.case import Case
 from usframe.data.patients import note_single_slices
@@ -104,7 +103,7 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
         "shape": list(volume.data.shape),
         "dtype": str(volume.data.dtype),
         "spacing_mm": None if volume.spacing_mm is None else [round(float(mm), 6) for mm in volume.spacing_mm],
-        "label_values": [] if labels is None else [int(value) for value in np.unique(labels) if value],
+        "label_values": [] if labels is None else [value for value in values_of(labels) if value],
         "names": {str(value): name for value, name in sorted(reading.names.items())},
         "slices_without_object": reading.empty_slices,
         "prompts": counts,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from usframe.arrays import release, values_of
 from usframe.config.schema import Score
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
@@ -19,7 +20,7 @@ from usframe.data.meaning import Meaning
 from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
 from usframe.errors import CaseError, PairingError, ReadError
-from usframe.geometry import normalise_intensity
+from usframe.intensity import normalise_intensity
 from usframe.plugins import Plugins
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.record import RunRecord, describe_host
@@ -127,7 +128,7 @@ def score_masks(
     result.notes += pair.notes
     if labels.spacing_mm is None:
         result.notes.append("voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels")
-    objects = tuple(int(one) for one in np.unique(mask.data) if one)
+    objects = tuple(one for one in values_of(mask.data) if one)
     answer = Segmentation(mask.data, objects, np.full((len(objects), len(mask.data)), np.nan, np.float32))
     empty = int((~labels.data.any((1, 2))).sum())
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
@@ -139,6 +140,7 @@ def score_masks(
         scores = reference.score(key, answer)
         result.rows += scores.rows
         result.slice_rows += scores.slice_rows
+    release(labels.data, mask.data)
     if case.image is not None:
         with result.timed("overlay"):
             draw(case.image, labels, answer, case, config, plugins)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from usframe.arrays import release
 from usframe.config.schema import Mode, Predict, prompt_file
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
@@ -52,6 +53,7 @@ def run_stages(
         with result.timed("segment"):
             answers = segment_case(config, reading, sets, extents, mode, backbone, count)
         for variant, prompts in sets.items():
+            reading.rest()
             finish(experiment, case, reading, variant, prompts, answers.pop(variant), result)
         if config.baselines and reading.labels is not None:
             with result.timed("score"):
@@ -100,6 +102,7 @@ def finish(
         with result.timed("write"):
             path = mask_path(config.folder, variant.prompt, case)
             write_mask(path, answer.mask, volume, plugins=experiment.plugins)
+            release(answer.mask)
     if labels is not None:
         with result.timed("score"):
             keep_scores(

@@ -6,25 +6,27 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import blocks
 from usframe.config.schema import Paired
 from usframe.data.cache import open_cached
 from usframe.data.case import Case
 from usframe.data.clips import Clip
 from usframe.data.reading import read_case
 from usframe.errors import CaseError
+from usframe.intensity import Slices
 from usframe.plugins import Plugins
 
 KEPT = 2  # volumes held in memory at a time, per process that reads
-Pair: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Pair: TypeAlias = tuple[Slices, NDArray[np.uint8]]
 
 
 class Volumes:
-    """Reads cases, (D, H, W) float32 in 0-1 and (D, H, W) uint8, read-only; the last few stay in memory.
+    """Reads cases, slices (D, H, W) float32 in 0-1 and (D, H, W) uint8, read-only; the last few stay in memory.
 
     ``notes``: case -> what was assumed about it.
     """
@@ -47,8 +49,7 @@ class Volumes:
         reading = read_case(case, self.settings, self.plugins)
         assert reading.labels is not None
         self.notes[case.name] = reading.notes
-        for array in (reading.data, reading.labels):
-            array.setflags(write=False)
+        reading.labels.setflags(write=False)
         return reading.data, reading.labels
 
 
@@ -76,7 +77,7 @@ def scan_case(case: Case, read: Volumes) -> ScannedCase:
     return ScannedCase(case, len(data), shown, empty, _is_mapped(case, data, labels, read.settings))
 
 
-def _is_mapped(case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8], settings: Paired) -> bool:
+def _is_mapped(case: Case, data: Slices, labels: NDArray[np.uint8], settings: Paired) -> bool:
     if {settings.layout, settings.label_layout or settings.layout} - {"auto", "dhw"} or case.labels is None:
         return False
     if {case.volume.suffix, case.labels.suffix} != {".npy"}:
@@ -84,9 +85,11 @@ def _is_mapped(case: Case, data: NDArray[np.float32], labels: NDArray[np.uint8],
     return _holds(case.volume, data) and _holds(case.labels, labels)
 
 
-def _holds(path: Path, used: NDArray[Any]) -> bool:
+def _holds(path: Path, used: Slices | NDArray[np.uint8]) -> bool:
     stored = open_cached(path)
-    return stored.dtype == used.dtype and np.array_equal(stored, used)
+    if (stored.dtype, stored.shape) != (used.dtype, used.shape):
+        return False
+    return all(np.array_equal(stored[part], used[part]) for part in blocks(used.shape))
 
 
 class LabelledClips:
@@ -133,11 +136,11 @@ class LabelledClips:
         where = f"slice {first}" if length == 1 else f"slices {first}-{first + length - 1}"
         return Clip(images, labels, f"{scanned.case.volume}, {where}", view)
 
-    def _slices(self, scanned: ScannedCase, first: int, stop: int) -> Pair:
+    def _slices(self, scanned: ScannedCase, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         case = scanned.case
         if scanned.mapped and case.labels is not None:
-            data, labels = (np.array(open_cached(path)[first:stop]) for path in (case.volume, case.labels))
-            return data, labels
+            mapped = [np.array(open_cached(path)[first:stop]) for path in (case.volume, case.labels)]
+            return mapped[0], mapped[1]
         data, labels = self.read(case)
         return data[first:stop], labels[first:stop]
 

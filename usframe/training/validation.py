@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from usframe.config.schema import Mode
 from usframe.inference.propagate import Tracking
 from usframe.inference.segment import segment_sets
+from usframe.intensity import Slices
 from usframe.prompting.frames import choose_frames
 from usframe.prompting.strategies import make_prompts
 from usframe.scoring.metrics import RowKey, Scoring, score_case
@@ -37,7 +38,7 @@ class HeldOut:
     """A held-out case. ``image``: (D, H, W) float32 in 0-1, ``labels``: (D, H, W), segmented in ``mode``."""
 
     name: str
-    image: NDArray[np.float32]
+    image: Slices
     labels: NDArray[np.uint8]
     mode: Mode = "slice"
 
