@@ -10,8 +10,8 @@ and the ratio of the rests; on a GPU also the peak there.
 
 The second: what `usframe run` needs for one case of SLICES x SIDE x SIDE with scores, pictures and masks written,
 beyond what it needs for a tiny one, and that as a multiple of the array as stored. "own" are pages that only memory
-can hold (RssAnon, looked at every 20 ms); "with files" is the peak of all resident pages (ru_maxrss), also those of
-mapped files, which the system takes away when it needs them. Linux only.
+can hold (RssAnon), "with files" are all resident pages (VmRSS), also those of mapped files, which the system takes
+away when it needs them; both of all processes of the run, looked at every 20 ms. Linux only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 MB = 2**20
@@ -118,33 +120,49 @@ def run_case(folder: Path, mode: str) -> tuple[float, float, float]:
 
 
 def watched_run(folder: Path, mode: str) -> None:
-    """Run in this process and print what `run_case` reads."""
-    import resource
-    import time
-
+    """Run in this process and those that it starts, and print what `run_case` reads."""
     from usframe.cli import main as usframe
 
-    peak, started, done = 0, time.perf_counter(), threading.Event()
+    own, files, started, done = 0, 0, time.perf_counter(), threading.Event()
 
     def watch() -> None:
-        nonlocal peak
+        nonlocal own, files
         while not done.wait(0.02):
-            lines = Path("/proc/self/status").read_text().splitlines()
-            peak = max(peak, *(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+            pages = [pages_of(process) for process in family(os.getpid())]
+            own, files = max(own, sum(one for one, _ in pages)), max(files, sum(both for _, both in pages))
 
     threading.Thread(target=watch, daemon=True).start()
     where = ["-i", str(folder / "volumes"), "-l", str(folder / "labels"), "-o", str(folder / mode)]
-    network = ["--backbone", "demo", "--device", "cpu", "--quiet"]
-    more = ["--mode", mode, "overlays=true", "overwrite=true"]
-    sys.argv = ["usframe", "run", *where, *network, *more]
+    more = ["--backbone", "demo", "--device", "cpu", "--quiet", "--mode", mode, "overlays=true", "overwrite=true"]
+    sys.argv = ["usframe", "run", *where, *more]
     try:
         usframe()
     except SystemExit as end:
         if end.code:
             raise
     done.set()
-    files = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(peak / 2**10, files, time.perf_counter() - started)
+    print(own / 2**10, files / 2**10, time.perf_counter() - started)
+
+
+def family(process: int) -> list[int]:
+    """A process, its children and theirs."""
+    found = [process]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found
+
+
+def pages_of(process: int) -> tuple[int, int]:
+    """(RssAnon, VmRSS) in kB, 0 for a process that is gone."""
+    kept = dict.fromkeys(("RssAnon", "VmRSS"), 0)
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in kept:
+                kept[name] = int(value.split()[0])
+    return kept["RssAnon"], kept["VmRSS"]
 
 
 if __name__ == "__main__":
