@@ -149,6 +149,7 @@ FILES = [
         "the record of a case is damaged",
         "6 step: (PLACE / 'out/.usframe/cases/case_0.json').write_text('{')",
         lost=("case_0",),
+        says="its record in OUT is gone",
     ),
 ]
 PROCESSES = [

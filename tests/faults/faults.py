@@ -38,8 +38,10 @@ def here():
     print("here", flush=True)
     time.sleep(200)
 def at(case, place):
+    global FAULT
     if FAULT.startswith(f"{case} {place}: "):
-        exec(compile(FAULT.partition(": ")[2], "fault", "exec"), globals())  # text would end by SIGINT
+        code, FAULT = FAULT.partition(": ")[2], ""
+        exec(compile(code, "fault", "exec"), globals())  # text would end by SIGINT
 slices = []
 def faulty(mask, *, spacing_mm):
     slices.append(len(mask))

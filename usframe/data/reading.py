@@ -32,8 +32,8 @@ class Reading:
 
     ``volume``: as its reader gave it. ``labels``: (D, H, W) uint8, 0 background, on the same voxels; None where the
     case has none. ``data``: the slices of the volume, (D, H, W) float32 in 0-1. ``notes``: what was assumed or
-    repaired, one sentence each. ``per_frame``: D counts frames, so distances are measured within each. ``names``: of
-    objects, by value.
+    repaired, one sentence each. ``per_frame``: D counts frames, so distances are measured within each.
+    ``names``: of objects, by value.
     """
 
     volume: Volume

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ from usframe.errors import CaseError
 from usframe.plugins import Plugins
 from usframe.plugins.registry import blame
 from usframe.scoring.cropped import ObjectMasks, choose_slices
-from usframe.scoring.table import COLUMNS, IN_SPACE, METRICS, PER_FRAME, SLICES, Row
+from usframe.scoring.table import COLUMNS, IN_SPACE, METRICS, PER_FRAME, SLICES, Row, RowKey
 from usframe.types import Metric, Segmentation, Spacing, Surfaces
 
 __all__ = ["COLUMNS", "METRICS", "SLICES", "Row", "RowKey", "Scoring", "score_case", "score_slices"]
@@ -30,21 +30,6 @@ __all__ = ["COLUMNS", "METRICS", "SLICES", "Row", "RowKey", "Scoring", "score_ca
 PromptedSlices: TypeAlias = Mapping[int, AbstractSet[int]]  # object id -> slices
 
 PIXELS: Spacing = (1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class RowKey:
-    """What the rows of one answer share.
-
-    ``group``: the patient, whose cases are not independent of each other. ``names``: of objects, by id.
-    """
-
-    case: str
-    group: str
-    mode: str
-    prompt: str
-    draw: int = 0
-    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

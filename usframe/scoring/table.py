@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -51,6 +52,21 @@ class Row(_OfSlice):
     measured: str
     undefined_frames: int | None
     name: str
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """What the rows of one answer share.
+
+    ``group``: the patient, whose cases are not independent of each other. ``names``: of objects, by id.
+    """
+
+    case: str
+    group: str
+    mode: str
+    prompt: str
+    draw: int = 0
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def score_names(rows: Iterable[Row]) -> list[str]:

@@ -130,8 +130,10 @@ class Session:
         found = []
         for name in sorted(case.name for case in cases):
             kept = self.records.read(name)
-            undone = CaseResult(name, stage=INTERRUPTED, error="not done")
-            found.append(kept.result if kept else mine.get(name, undone))
+            here = mine.get(name, CaseResult(name, stage=INTERRUPTED, error="not done"))
+            if not kept and not here.error:
+                here.stage, here.error = "write", "its record in OUT is gone; the same command does the case again"
+            found.append(kept.result if kept else here)
         return found
 
 
