@@ -99,7 +99,7 @@ MACHINE = [
     ),
     Fault(
         "the temporary disk is full in propagation",
-        "5 step: limit(resource.RLIMIT_FSIZE, 200000)",
+        "4 step: limit(resource.RLIMIT_FSIZE, 200000)",
         lost=REST,
         words=PROPAGATE,
         says="no room for the encodings",
