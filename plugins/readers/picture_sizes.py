@@ -16,10 +16,10 @@ NO_SIZE = {0xC4, 0xC8, 0xCC}  # markers of JPEG among those that give the size, 
 
 
 def check_picture(path: Path, content: bytes) -> int:
-    """The pages that a TIFF names (1 for others), counting one beyond the end of the file.
+    """How many pages a TIFF names, 1 for others.
 
-    Raises `ReadError` for a picture of another kind, and for one that unpacks to more than its file can hold or
-    than this machine has memory.
+    Raises `ReadError` for a picture of another kind, for pages that are not there, and for one that unpacks to more
+    than its file can hold or than this machine has memory.
     """
     try:
         if content[:8] == b"\x89PNG\r\n\x1a\n":
@@ -31,7 +31,7 @@ def check_picture(path: Path, content: bytes) -> int:
             width, height, _, bits = struct.unpack_from("<iiHH", content, 18)
             pages, needed = 1, abs(width * height) * max(1, bits // 8)
         elif content[:2] in (b"II", b"MM"):
-            pages, needed = _tiff(content)
+            pages, needed = _tiff(path, content)
         else:
             raise ReadError(f"{path}: not a readable picture (no PNG, JPEG, TIFF or BMP)")
     except struct.error as error:
@@ -54,8 +54,8 @@ def _jpeg(content: bytes) -> int:
             at += 2 + length
 
 
-def _tiff(tif: bytes) -> tuple[int, int]:
-    """Pages in the chain of directories, to where it leads back to itself, and the bytes of all."""
+def _tiff(path: Path, tif: bytes) -> tuple[int, int]:
+    """Pages in the chain of directories, and the bytes of all."""
     order = "<" if tif[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}H", tif, 2)[0] == 43  # BigTIFF; 42 is the classic kind
     length, offset, start, entry_bytes = ("Q", "Q", 8, 20) if big else ("H", "I", 4, 12)
@@ -63,7 +63,9 @@ def _tiff(tif: bytes) -> tuple[int, int]:
     needed = 0
     try:
         (at,) = struct.unpack_from(order + offset, tif, start)
-        while at and at not in seen:
+        while at:
+            if at in seen:
+                raise ReadError(f"{path}: its pages lead back to an earlier one, the file is damaged")
             seen.add(at)
             (entries,) = struct.unpack_from(order + length, tif, at)
             first = at + struct.calcsize(length)
@@ -71,8 +73,10 @@ def _tiff(tif: bytes) -> tuple[int, int]:
             depth = max(1, tags.get(BITS, 8) // 8) if tags.get(BITS, 8) <= 64 else 2
             needed += tags.get(WIDTH, 0) * tags.get(HEIGHT, 0) * tags.get(SAMPLES, 1) * depth
             (at,) = struct.unpack_from(order + offset, tif, first + entries * entry_bytes)
-    except struct.error:
-        pass
+    except struct.error as error:
+        raise ReadError(
+            f"{path}: page {len(seen)} of the picture lies beyond the end of the file, which is damaged"
+        ) from error
     return len(seen), needed
 
 

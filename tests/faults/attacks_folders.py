@@ -244,7 +244,7 @@ def _relink(place: str) -> object:
 
 _training("code in its state", _replace("state/custom_checkpoint_*.pkl"))
 _training("code in its optimizer", _replace("state/optimizer.bin"))
-_training("code in its schedule", _replace("state/scheduler.bin"))
+_training("code in a file of its state", _replace("state/*"))
 _training("code in its draws", _replace("state/random_states_*.pkl"))
 _training("code in its embeddings", _replace("embeddings/*"))
 _training("code in its weights", _replace("checkpoint_*.pt"))

@@ -84,10 +84,11 @@ def _name(what: str, name: str) -> None:
         checked(scene)
         (scene.volumes / f"other{name[:200]}.nii.gz").unlink()
         (scene.data.labels / f"other{name[:200]}.nii.gz").unlink()
+        shutil.copytree(scene.data.labels, scene.folder / "masks")
         where = ("-i", "volumes", "-l", "labels")
         for words in (
             ("run", *where, "-o", "dry", "--backbone", "demo", "--checkpoint", "random", "--dry-run"),
-            ("report", "--masks", "labels", "-l", "labels", "-i", "volumes", "-o", scene.out / "scores"),
+            ("report", "--masks", "masks", "-l", "labels", "-i", "volumes", "-o", scene.out / "scores"),
             ("prepare", *where, "-o", scene.out / "prepared", "--cache"),
             ("run", "preview_augmentations", *where, "-o", scene.out / "preview", "names=[flip]", "draws=1"),
         ):
@@ -143,7 +144,7 @@ def arguments(scene: Scene) -> None:
         "def told(mask, *, frame, object_id, rng, how='a'):\n"
         "    return usframe.Prompt(frame, object_id, mask=mask)\n"
         "@usframe.hookimpl\n"
-        "def usframe_prompts(register):\n    register('told', told)\n"
+        "def usframe_register_prompts(register):\n    register('told', told)\n"
     )
     scene.write("told.py", plugin)
     for n, how in enumerate((HTML, "../../../outside", "=1+1", "$\\frac{a$", "a\\e[2J\\nb", "\\x9b2J")):
@@ -201,5 +202,5 @@ def report_of_codes(scene: Scene) -> None:
     told = scene.usframe("report", "--masks", folder, "--labels", "labels", "-o", "out")
     assert told.status == 0, told.err
     checked(scene)
-    told = scene.usframe("report", "--masks", "labels", "--labels", "labels", "-o", folder)
+    told = scene.usframe("report", "--masks", folder, "--labels", "labels", "-o", folder)
     scene.refused(told)

@@ -51,7 +51,7 @@ EXPERIMENTS = {
     "defaults at an absolute path": "defaults: [/etc/passwd]\n",
     "defaults of a package": "defaults: ['pkg://evil/a']\n",
     "defaults that lead back": "defaults: [mine]\n",
-    "a NUL byte": 'task: predict\nlabel_suffix: "a\\0b"\nvolumes: "a\\0b"\n',
+    "a NUL byte": 'task: predict\nlabel_suffix: "a\\0b"\n',
     "a number of 10,000 digits": f"task: predict\nbatch_size: {'9' * 10000}\n",
     "a number beyond floats": "task: predict\nbox_margin: 1e999\n",
     "an expression that never ends": "task: predict\nvolumes: names\nlabels: names\ngroup: ^(a|a)*$\n",
