@@ -1,8 +1,8 @@
 """How many attacks on the command do no harm and are told in one line.
 
-    python tests/faults/attacks.py FOLDER [WORD]
+    python tests/faults/attacks.py FOLDER [WORDS ...]
 
-FOLDER is new. WORD: only attacks whose names hold it.
+FOLDER is new. WORDS: only attacks whose names hold one of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = ("attacks_requests", "attacks_files", "attacks_names", "attacks_folders"
 WARM = ("predict", "compare", "finetune", "score", "prepare", "preview", "dry_run")
 
 
-def main(folder: Path, word: str = "") -> int:
+def main(folder: Path, *words: str) -> int:
     for name in KINDS:
         import_module(name)
     for name in WARM:
@@ -33,7 +33,7 @@ def main(folder: Path, word: str = "") -> int:
 
     for entry in load_plugins().readers:
         entry.load()
-    chosen = {what: function for what, function in ATTACKS.items() if word in what}
+    chosen = {what: function for what, function in ATTACKS.items() if any(word in what for word in words or ("",))}
     held = 0
     for number, (what, function) in enumerate(chosen.items()):
         scene, started = Scene(folder / str(number)), time.monotonic()
@@ -51,4 +51,4 @@ def main(folder: Path, word: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:3]))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
