@@ -7,15 +7,23 @@ import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests that run side by side share the cores
 
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 # A job in the background ignores SIGINT, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# `HYPOTHESIS_PROFILE=soak`, or `--hypothesis-profile=soak`: 2,000 examples of everything that is made up.
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("usual", max_examples=40, deadline=timedelta(seconds=20), suppress_health_check=SLOW)
+settings.register_profile("soak", max_examples=2000, deadline=timedelta(seconds=20), suppress_health_check=SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 class DataSet(NamedTuple):

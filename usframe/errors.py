@@ -10,6 +10,9 @@ import re
 _NOT_PRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+LONGEST = 900  # characters of a line on the terminal
+
+
 class UsframeError(Exception):
     """An expected failure. The message says what is wrong, where, and what to do."""
 
@@ -64,6 +67,12 @@ def escape(text: str) -> str:
     return _NOT_PRINTED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def shown(text: str) -> str:
+    """``text`` as one line for the terminal: see `escape`; of what is too long the middle is left out."""
+    line = escape(text)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 3 :]}"
+
+
 def safe_cell(value: object) -> object:
     """``value`` as a cell of a CSV file: a text passes through `escape`, and gets an apostrophe in front where a
     spreadsheet would take it for a formula (it begins with = + - @ and is no number).
@@ -71,7 +80,7 @@ def safe_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = escape(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not _is_number(text) else text
+    return f"'{text}" if text.startswith(tuple("=+-@＝＋－＠")) and not _is_number(text) else text
 
 
 def _is_number(text: str) -> bool:

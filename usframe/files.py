@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from usframe.errors import WriteError, safe_cell
@@ -31,7 +31,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             if Manifest.current:
                 Manifest.current.check_there(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            part.unlink(missing_ok=True)  # what a killed run left, or a link that somebody put there
+            with part.open("xb") as file:
                 yield file
             publish(part, path)
         finally:
@@ -105,6 +106,13 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
+def link_in(folder: Path, path: Path) -> Path | None:
+    """The first link on the way from ``folder``, itself left out, to ``path`` in it and with it, if any."""
+    names = path.relative_to(folder).parts
+    steps = (folder.joinpath(*names[: n + 1]) for n in range(len(names)))
+    return next((step for step in steps if step.is_symlink()), None)
+
+
 class Manifest:
     """The files that runs wrote into ``out``, a line of JSON for each in OUT/.usframe/manifest.jsonl.
 
@@ -124,12 +132,15 @@ class Manifest:
         for line in self.path.read_bytes().splitlines() if self.path.exists() else ():
             try:
                 entry = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
-            if "folder" in entry:
-                self.folders.add(entry["folder"])
-            else:
-                self.files.setdefault(entry["path"], set()).add(entry["sha256"])
+                place = PurePosixPath(entry.get("folder") or entry["path"])
+                if place.is_absolute() or not place.parts or {"..", HIDDEN} & {*place.parts}:
+                    continue  # no run writes such a line
+                if "folder" in entry:
+                    self.folders.add(str(place))
+                else:
+                    self.files.setdefault(str(place), set()).add(str(entry["sha256"]))
+            except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+                continue  # the last line of a run that was killed, or a line that no run wrote
 
     def start(self, folders: Iterable[str] = ()) -> None:
         """Have all that this process writes into OUT noted, and claim ``folders``. Raises `OSError`."""
@@ -146,8 +157,12 @@ class Manifest:
         return place.relative_to(self.out).as_posix()
 
     def check_there(self, path: Path) -> None:
-        """Raises `WriteError` for a ``path`` in OUT where OUT was removed in the middle of a run."""
-        if path.absolute().is_relative_to(self.out) and not self.path.exists():
+        """Raises `WriteError` for a ``path`` in OUT that leads out of it by a link, or where OUT was removed."""
+        if not path.absolute().is_relative_to(self.out):
+            return
+        if link := link_in(self.out, path.absolute().parent):
+            raise WriteError(f"{link}: is a link, and what a run writes stays in its folder; remove it")
+        if not self.path.exists():
             raise WriteError(f"{self.out}: was removed while the run was writing to it")
 
     def add(self, part: Path, path: Path) -> None:
@@ -180,18 +195,18 @@ class Manifest:
         return place in self.files and path.is_file() and digest(path) in self.files[place]
 
     def has(self, place: str, found: str) -> bool:
-        """Whether OUT/``place`` is there with this hash."""
+        """Whether OUT/``place`` is there as a run wrote it, with this hash."""
         path = self.out / place
-        return path.is_file() and digest(path) == found
+        return found in self.files.get(place, ()) and path.is_file() and digest(path) == found
 
     def remove(self) -> None:
         """Remove what runs wrote, and folders that are empty then; all else stays. Raises `OSError`."""
         for place in self.folders:
-            if (self.out / place).exists():
+            if (self.out / place).exists() and not link_in(self.out, self.out / place):
                 shutil.rmtree(self.out / place)
         for place in self.files:
             path = self.out / place
-            if not path.is_symlink() and path.is_file() and self.owns(path):
+            if not link_in(self.out, path) and path.is_file() and self.owns(path):
                 path.unlink()
             for folder in path.parents:
                 if folder == self.out or not folder.is_dir() or any(folder.iterdir()):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from usframe import ReadError
 
+from .header_lines import is_series, meta_fields, nrrd_fields
+
 MOST_BYTES = 1 << 20  # of a header
 MOST_AXES = 10
 UNITS = {
@@ -74,23 +76,13 @@ def read_header(path: Path) -> Header | None:
 
 
 def _nrrd(path: Path, raw: bytes) -> Header:
-    end = re.search(rb"\r?\n\r?\n", raw)
-    text = (raw[: end.start()] if end else raw).decode("utf-8", "replace")
-    fields: dict[str, str] = {}
-    listed: list[str] = []
-    for line in text.splitlines()[1:]:
-        if fields.get("data file", "").split(" ")[0] == "LIST":
-            listed.append(line.strip())
-        elif match := re.match(r"([^:#]+):(?!=)\s*(.*)", line):
-            fields[{"datafile": "data file"}.get(match[1].strip().lower(), match[1].strip().lower())] = match[
-                2
-            ].strip()
+    fields, listed, end = nrrd_fields(raw)
     sizes = _sizes(fields["sizes"], fields["dimension"])
     encoding = fields.get("encoding", "raw").lower()
     named = fields.get("data file")
-    start = end.end() if end and named is None else 0
+    start = end if end and named is None else 0
     attached = (path,) if named is None else ()
-    skipped = {fields.get(key, "0") for key in ("line skip", "lineskip", "byte skip", "byteskip")} != {"0"}
+    skipped = {fields.get(key, "0") for key in ("line skip", "byte skip")} != {"0"}
     each = NRRD_BYTES[fields["type"].lower()]
     return Header(
         _unit(_quoted(fields.get("space units") or fields.get("units", ""))),
@@ -104,7 +96,7 @@ def _nrrd(path: Path, raw: bytes) -> Header:
 
 
 def _nrrd_spaced(fields: Mapping[str, str], axes: int) -> tuple[bool, ...]:
-    if directions := re.findall(r"none|\([^)]*\)", fields.get("space directions", "").lower()):
+    if directions := re.findall(r"none|\([^()]{0,200}\)", fields.get("space directions", "").lower()):
         given = [part != "none" and "nan" not in part for part in directions]
     else:
         given = [math.isfinite(float(part)) for part in fields.get("spacings", "").split()]
@@ -112,18 +104,13 @@ def _nrrd_spaced(fields: Mapping[str, str], axes: int) -> tuple[bool, ...]:
 
 
 def _meta(path: Path, raw: bytes) -> Header:
-    end = re.search(rb"(?m)^\s*ElementDataFile\s*=\s*(.*?)\s*?(?:\n|\Z)", raw)
-    if end is None:
-        raise ValueError("no ElementDataFile")
-    lines = raw[: end.start()].decode("utf-8", "replace").splitlines()
-    fields = {key.strip(): value.strip() for key, found, value in (line.partition("=") for line in lines) if found}
+    fields, listed, start = meta_fields(raw)
     sizes = _sizes(fields["DimSize"], fields["NDims"])
     for key, lengths in META_LENGTHS.items():
         if key in fields and len([float(number) for number in fields[key].split()]) != len(sizes) ** lengths:
             raise ValueError(f"{key} has another length than NDims says")
-    named = end[1].decode("utf-8", "replace").strip()
+    named = fields["ElementDataFile"]
     local = named.upper() == "LOCAL"
-    listed = raw[end.end() :].decode("utf-8", "replace").splitlines() if named.startswith("LIST") else []
     each = META_BYTES[re.sub("^MET_U?", "", fields["ElementType"])]
     spacing = fields.get("ElementSpacing") or fields.get("ElementSize") or ""
     encoding = "gzip" if _true(fields.get("CompressedData")) else "raw"
@@ -136,7 +123,7 @@ def _meta(path: Path, raw: bytes) -> Header:
         math.prod(sizes) * each * int(fields.get("ElementNumberOfChannels", 1)),
         encoding if _true(fields.get("BinaryData", "True")) else "ascii",
         (path,) if local else _named(path, named, listed),
-        end.end() if local else 0,
+        start if local else 0,
     )
 
 
@@ -157,7 +144,11 @@ def _named(path: Path, named: str, listed: Sequence[str]) -> tuple[Path, ...]:
     if named.startswith("LIST"):
         return tuple(path.parent / line for line in listed if line)
     words = named.split()
-    if "%" in named and len(words) >= 3 and all(re.fullmatch(r"-?\d+", word) for word in words[1:]):
+    if named == "-" or (words and "%" in named and "%" not in words[0]):
+        raise ValueError(f"{named[:40]!r} is no file")
+    if is_series(words[0] if words else ""):
+        if len(words) not in (3, 4) or not all(re.fullmatch(r"-?\d{1,9}", word) for word in words[1:]):
+            raise ValueError(f"{named[:40]!r} is no series of files")
         first, last, step = (int(word) for word in [*words[1:], "1"][:3])
         numbers = range(first, last + (1 if step > 0 else -1), step or 1)
         return tuple(path.parent / (words[0] % number) for number in numbers[:10000])

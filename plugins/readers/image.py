@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from usframe import ReadError, Volume, WriteError
 from usframe.types import Grid, Role
 
 from .grid import FileGrid, axis_order, check_file, in_dhw, one_line, own_grid, role_of, three_axes, to_dhw
+from .picture_sizes import check_picture
 from .streams import listening
 
 NATURAL = "dhw"
@@ -69,18 +69,22 @@ class ImageReader:
 def _decode(path: Path, *, labels: bool) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
     """Grey pages (H, W) of one size and what was done to make them grey. Labels must be grey already."""
     check_file(path)
+    try:
+        buffer = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise ReadError(f"{path}: not a readable picture ({one_line(error)})") from error
+    named = check_picture(path, buffer.tobytes())
     with listening() as heard:
         try:
-            buffer = np.fromfile(path, np.uint8)
             found, pages = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)
-        except (cv2.error, OSError) as error:
+        except cv2.error as error:
             raise ReadError(f"{path}: not a readable picture ({one_line(error)})") from error
     if damage := next((match[0] for line in heard if (match := DAMAGE.search(line))), ""):
         raise ReadError(f"{path}: not a readable picture, damaged or not of this format ({damage[:200]})")
     if not found or not pages:
         raise ReadError(f"{path}: not a readable picture")
     is_tiff = buffer[:2].tobytes() in (b"II", b"MM")
-    if is_tiff and len(pages) != _named_pages(buffer.tobytes()):
+    if is_tiff and len(pages) != named:
         raise ReadError(f"{path}: only {len(pages)} of its pages can be decoded, the file is damaged")
     if is_tiff and (stack := IMAGEJ.search(buffer.tobytes())) and int(stack[1]) > len(pages):
         raise ReadError(
@@ -93,24 +97,6 @@ def _decode(path: Path, *, labels: bool) -> tuple[list[NDArray[Any]], tuple[str,
     if labels:
         raise ReadError(f"{path}: labels in colour (or with a palette); save the label numbers as grey values")
     return [cv2.cvtColor(page[..., :3], cv2.COLOR_BGR2GRAY) for page in pages], ("colour was converted to grey",)
-
-
-def _named_pages(tif: bytes) -> int:
-    """How many pages a TIFF's chain of directories names, counting one beyond the end of the file."""
-    order = "<" if tif[:2] == b"II" else ">"
-    big = struct.unpack_from(f"{order}H", tif, 2)[0] == 43  # BigTIFF; 42 is the classic kind
-    length, offset, start, entry_bytes = ("Q", "Q", 8, 20) if big else ("H", "I", 4, 12)
-    pages = 0
-    try:
-        (at,) = struct.unpack_from(order + offset, tif, start)
-        while at and pages < len(tif):
-            pages += 1
-            (entries,) = struct.unpack_from(order + length, tif, at)
-            after = at + struct.calcsize(length) + entries * entry_bytes
-            (at,) = struct.unpack_from(order + offset, tif, after)
-    except struct.error:
-        return pages
-    return pages
 
 
 def _is_grey(page: NDArray[Any]) -> bool:

@@ -39,6 +39,8 @@ from .streams import check_voxels, listening
 
 NATURAL = "whd"
 COMPLAINT = re.compile(r"MetaImage|MetaObject|rror|not read|failed")
+PAIRED = (".img", ".img.gz", ".IMG", ".IMG.gz", ".IMG.GZ")
+FORMATS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".hdr": "NiftiImageIO"}
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -81,7 +83,8 @@ class SimpleITKReader:
     def files(self, path: Path) -> list[Path]:
         """The data files that a header names."""
         if path.suffix.lower() == ".hdr":
-            return [path.with_suffix(".img")]
+            names = (f"{path.stem}{suffix}" for suffix in PAIRED)
+            return [path.with_name(name) for name in names if path.with_name(name).exists()]
         try:
             header = read_header(path)
         except (ReadError, OSError):
@@ -124,7 +127,12 @@ def _open(path: Path) -> tuple[sitk.Image, Header | None]:
         needed = int(np.prod(image.GetSize(), dtype=float)) * image.GetNumberOfComponents() * voxel
         check_voxels(path.with_suffix(".img"), 0, "raw", needed)
     with _decoding(path):
-        return sitk.ReadImage(str(path)), header
+        return sitk.ReadImage(str(path), imageIO=_format(path)), header
+
+
+def _format(path: Path) -> str:
+    """The format of a suffix: bytes of another one, which may name other files, are an error."""
+    return FORMATS.get(path.suffix.lower(), "NrrdImageIO")
 
 
 def _voxels(image: sitk.Image, lengths: tuple[int, ...], order: str, path: Path) -> NDArray[Any]:
@@ -153,6 +161,7 @@ def _header(path: Path) -> sitk.ImageFileReader:
     check_file(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    reader.SetImageIO(_format(path))
     with _decoding(path):
         reader.ReadImageInformation()
     return reader

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
 
-SEGMENT = re.compile(r"Segment(\d+)_\w+")
+SEGMENT = re.compile(r"Segment(\d{1,9})_\w+")
 
 
 def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str, ...], dict[int, str]]:
@@ -38,8 +38,6 @@ def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str
     values = [value for _, value, _ in segments]
     keep = len(set(values)) == len(values) and all(1 <= value <= 255 for value in values)
     ids = values if keep else list(range(1, len(segments) + 1))
-    if len(ids) > 255:
-        raise ReadError(f"{path}: has {len(ids)} segments; at most 255 fit in one mask")
     labels = np.zeros(layers.shape[:-1], np.uint8)
     overlap = 0
     for object_id, (layer, value, _) in zip(ids, segments, strict=True):
@@ -99,13 +97,15 @@ def _outside(labels: sitk.Image, target: NDArray[np.float64], shape: tuple[int, 
 
 def _segments(image: sitk.Image, path: Path) -> list[tuple[int, int, str]]:
     """(layer, label value, name) of each segment, in the order of the file."""
-    keys = image.GetMetaDataKeys()
+    keys = {*image.GetMetaDataKeys()}
     numbers = sorted({int(match[1]) for key in keys if (match := SEGMENT.fullmatch(key))})
+    if len(numbers) > 255:
+        raise ReadError(f"{path}: has {len(numbers)} segments; at most 255 fit in one mask")
 
     def number(key: str, default: int) -> int:
         text = image.GetMetaData(key) if key in keys else str(default)
-        if not text.strip().isdigit():
-            raise ReadError(f"{path}: {key} is {text!r}, not a number")
+        if not re.fullmatch(r"\d{1,9}", text.strip()):
+            raise ReadError(f"{path}: {key} is {text[:40]!r}, not a number")
         return int(text)
 
     single = image.GetNumberOfComponentsPerPixel() == 1

@@ -21,6 +21,7 @@ CHUNK = 1 << 20
 MOST_PER_BYTE = 1040  # what deflate can make of one byte, and a little more
 SLACK = 1 << 16
 PADDING = 1024  # bytes that may follow the voxels
+LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, in bytes
 _alone = RLock()
 
 
@@ -30,7 +31,7 @@ def check_promise(path: Path, needed: int, stored: int, *, gzipped: bool) -> Non
         raise ReadError(f"{path}: is shorter than its header says ({_size(needed)} of voxels), the file is damaged")
     if not gzipped:
         check_end(path, needed, stored)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = _memory()
     if needed > memory:
         raise ReadError(f"{path}: its header promises {_size(needed)}, more than this machine's {_size(memory)}")
 
@@ -55,6 +56,7 @@ def unpack_gzip(path: Path, needed: int) -> IO[bytes]:
             with explained():
                 unpacked.write(part[: max(0, needed - total)])
             total += len(part)
+            check_end(path, needed, total)
     _check_total(path, total, needed)
     with explained():
         unpacked.seek(0)
@@ -78,7 +80,11 @@ def check_voxels(path: Path, start: int, encoding: str, needed: int) -> None:
     elif encoding in ("gzip", "bzip2"):
         if encoding == "gzip":
             check_promise(path, needed, stored, gzipped=True)
-        _check_total(path, sum(_inflated(path, start, encoding)), needed)
+        total = 0
+        for length in _inflated(path, start, encoding):
+            total += length
+            check_end(path, needed or _memory(), total)
+        _check_total(path, total, needed)
 
 
 def _inflated(path: Path, start: int, encoding: str) -> Iterator[int]:
@@ -92,11 +98,15 @@ def _inflated(path: Path, start: int, encoding: str) -> Iterator[int]:
         file.seek(start)
         try:
             while data := file.read(CHUNK >> 4):
-                while data and not unpack.eof:
-                    yield len(unpack.decompress(data))
-                    data = unpack.unused_data if unpack.eof else b""
-                    if data[:2] in (b"\x1f\x8b", b"BZ"):
-                        unpack = fresh()
+                while data or not unpack.eof:
+                    if unpack.eof and data[:2] not in (b"\x1f\x8b", b"BZ"):
+                        break
+                    unpack = fresh() if unpack.eof else unpack
+                    part = unpack.decompress(data, CHUNK)
+                    yield len(part)
+                    data = unpack.unused_data if unpack.eof else getattr(unpack, "unconsumed_tail", b"")
+                    if not data and len(part) < CHUNK:
+                        break
         except (OSError, zlib.error, EOFError) as error:
             raise _damaged(path, str(error)) from error
     if not unpack.eof:
@@ -127,6 +137,13 @@ def listening() -> Iterator[list[str]]:
             os.close(terminal)
             file.seek(0)
             heard += file.read().decode("utf-8", "replace").splitlines()
+
+
+def _memory() -> int:
+    """The bytes of memory that this machine, or the container on it, has."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = LIMIT.read_text().strip() if LIMIT.is_file() else ""
+    return min(memory, int(limit)) if limit.isdigit() else memory
 
 
 def _damaged(path: Path, reason: str) -> ReadError:

@@ -13,7 +13,7 @@ import click
 
 from usframe import __version__
 from usframe.cli.options import OWN_PROCESS
-from usframe.errors import RequestError, UsframeError, escape
+from usframe.errors import RequestError, UsframeError, escape, shown
 
 COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
@@ -45,7 +45,16 @@ class Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):  # a name must not be what ends a run
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        return super().main(args, *more, obj=OWN_PROCESS if args is None else None, **options)
+        own = OWN_PROCESS if args is None else None
+        try:
+            status = super().main(args, *more, obj=own, **{**options, "standalone_mode": False})
+        except click.ClickException as error:  # its words are those of the user, or of a shell that wrote names out
+            error.message = escape(error.message)  # type: ignore[misc]
+            error.show()
+            status = error.exit_code
+        except click.Abort:
+            status = 1
+        raise SystemExit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -53,7 +62,7 @@ class Commands(click.Group):
         except UsframeError as error:
             if os.environ.get("RANK", "0") == "0":
                 for problem in error.problems if isinstance(error, RequestError) else [str(error)]:
-                    print(f"Error: {escape(problem)}", file=sys.stderr)
+                    print(shown(f"Error: {problem}"), file=sys.stderr)
             raise SystemExit(2 if isinstance(error, RequestError) else 1) from error
         except KeyboardInterrupt as error:
             print("Error: interrupted", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 
 import click
@@ -68,10 +68,21 @@ def command(
 
 def remove_cases(out: Path) -> None:
     """Take away the volumes and labels of an earlier demo in ``out``, and nothing else."""
-    if (out / "objects.json").exists():
-        for name in json.loads((out / "objects.json").read_text(encoding="utf-8")):
-            for folder in ("volumes", "labels"):
-                (out / folder / f"{name}.nii.gz").unlink(missing_ok=True)
+    from usframe.errors import RequestError
+    from usframe.plain import read_json
+
+    if not (record := out / "objects.json").exists():
+        return
+    for folder in ("volumes", "labels"):
+        if (out / folder).is_symlink():
+            raise RequestError(f"{out / folder} is a link; choose another folder with -o")
+    try:
+        names = [str(name) for name in read_json(record)]
+    except (OSError, ValueError, TypeError) as error:
+        raise RequestError(f"{record} cannot be read; choose another folder with -o") from error
+    for name in filter(re.compile(r"[a-z_]+_\d{3,}").fullmatch, names):
+        for folder in ("volumes", "labels"):
+            (out / folder / f"{name}.nii.gz").unlink(missing_ok=True)
 
 
 def write_cases(volumes: Path, labels: Path, cases: int, seed: int) -> dict[str, dict[int, str]]:

@@ -17,6 +17,7 @@ from usframe.errors import ConfigError
 
 LARGEST_FILE = 2**20  # bytes
 MOST_VALUES = 100_000  # in a file whose aliases are written out
+MOST_REFERENCES = 16  # in all files of a request: one may stand for a text that has others in it
 # ${name: ...}, which calls a function (oc.env reads the environment), but not ${key}; \${ is text.
 _CALL = re.compile(r"(?<!\\)(?:\\\\)*\$\{[^}]*(?::|\$\{)")
 
@@ -25,6 +26,7 @@ _CALL = re.compile(r"(?<!\\)(?:\\\\)*\$\{[^}]*(?::|\$\{)")
 def checked_files() -> Iterator[None]:
     """Everything that OmegaConf loads in the block, for Hydra too, passes through `check_yaml` before."""
     load, own = OmegaConf.load, Path(hydra.__file__).parent
+    references: dict[Path, int] = {}
 
     def checked(file: str | Path | IO[Any]) -> Any:
         if isinstance(file, str | Path):
@@ -33,6 +35,11 @@ def checked_files() -> Iterator[None]:
             path, text = Path(file.name), file.read(LARGEST_FILE + 1)
         if own not in path.resolve().parents:
             check_yaml(path, text)
+            references[path.resolve()] = text.count("${")
+            if sum(references.values()) > MOST_REFERENCES:
+                raise ConfigError(
+                    f"{path}: more than {MOST_REFERENCES} references to other keys; write their values"
+                )
         return load(io.StringIO(text))
 
     OmegaConf.load = staticmethod(checked)  # type: ignore[assignment, method-assign]

@@ -33,7 +33,7 @@ class Named:
     def label(self) -> str:
         """The name in tables and folders: ``point``, or ``point(count=3)``."""
         told = ",".join(f"{key}={value}" for key, value in self.arguments.items())
-        told = re.sub(r"[/\\\x00-\x1f\x7f]", "-", told)
+        told = re.sub(r"[/\\\x00-\x1f\x7f-\x9f]", "-", told)
         return f"{self.name}({told})" if told else self.name
 
 

@@ -134,6 +134,8 @@ def _update_item(node: Any, name: str, key: str, value: Any) -> list[str]:
 
 
 def _update(config: DictConfig, key: str, value: Any, kind: Any) -> list[str]:
+    if "\0" in str(value):
+        return [f"{key}={value} is not possible; it holds a NUL, which no file name and no text has"]
     try:
         if isinstance(value, bool) != (kind is bool) and not isinstance(value, str):
             raise ValueError(value)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,23 @@ from usframe.data.volumes import files_of
 from usframe.errors import ReadError, WriteError
 from usframe.files import digest, whole_file, write_json
 from usframe.intensity import Slices
+from usframe.plain import read_json
 from usframe.plugins import Plugins
+
+
+class About(TypedDict):
+    """What is known about a case: its row of fingerprint.csv, voxel size in mm along D, H, W, and notes."""
+
+    fingerprint: dict[str, str | int | float | bool | None]
+    spacing_mm: list[float] | None
+    notes: list[str]
+
+
+class Cached(TypedDict):
+    """What a record of the cache holds. ``sources``: name, size and time of the files."""
+
+    sources: list[list[str | int]]
+    about: About
 
 
 @dataclass(frozen=True)
@@ -56,11 +71,10 @@ class Cache:
     def about(self, case: Case) -> dict[str, Any] | None:
         """What was put about a case; None unless it is complete and of the files as they are now."""
         try:
-            record = json.loads(self._record(case.name).read_text(encoding="utf-8"))
+            record: Cached = read_json(self._record(case.name), Cached)
             complete = self.volume(case.name).exists() and self.labels(case.name).exists()
-            about: dict[str, Any] | None = record["about"]
-            return about if complete and record["sources"] == self._sources(case) else None
-        except (OSError, ValueError, KeyError, TypeError):
+            return {**record["about"]} if complete and record["sources"] == self._sources(case) else None
+        except (OSError, ValueError):
             return None
 
     def _record(self, case: str) -> Path:
@@ -106,9 +120,11 @@ def describe_inputs(case: Case, plugins: Plugins, known: Mapping[str, Any] | Non
     """
     found: dict[str, Any] = {"group": case.group, "prompts": [_plain(row) for row in case.prompts]}
     if case.meaning:
-        found["meaning"] = case.meaning.decided(None if known is None else known.get("meaning", ()))
+        asked = (known or {}).get("meaning", {})
+        found["meaning"] = case.meaning.decided(None if known is None else asked if isinstance(asked, dict) else ())
     for role, path in every_file(case, plugins).items():
         earlier = (known or {}).get(role, {})
+        earlier = earlier if isinstance(earlier, dict) else {}
         fresh = {"file": path.name, "size": path.stat().st_size, "time": path.stat().st_mtime_ns}
         if fresh != {key: earlier.get(key) for key in fresh} or path.is_dir():
             fresh["sha256"] = digest(path)

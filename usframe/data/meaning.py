@@ -54,7 +54,7 @@ class Meaning:
         """The answers to ``questions`` (``ids``, ``white``), or to those that came up so far; plain data."""
         asked = vars(self).keys() & {"ids", "white"} if questions is None else questions
         answers = {"ids": lambda: dict(self.ids), "white": lambda: sorted(self.white)}
-        return {question: answers[question]() for question in sorted(asked)}
+        return {question: answer() for question, answer in answers.items() if question in asked}
 
     def apply(
         self, path: Path, data: Labels, names: Mapping[int, str], role: Role

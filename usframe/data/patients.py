@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import regex  # type: ignore[import-untyped] # as re, with a time limit
 
 from usframe.data.case import Case
 from usframe.errors import RequestError
+from usframe.plain import read_text
 from usframe.plugins.registry import nearest
 
 COLUMNS = ("case", "group")
@@ -34,7 +36,7 @@ def read_patients(rule: str | None, cases: Sequence[str]) -> dict[str, str]:
         raise RequestError(f"group={rule} is no .csv; write the columns case and group into a file that is")
     try:
         pattern = regex.compile(rule)
-    except regex.error as error:
+    except (regex.error, RecursionError, MemoryError, OverflowError) as error:
         raise RequestError(f"group={rule} is no regular expression ({error}), and no CSV file") from error
     until = time.monotonic() + SECONDS
     patients: dict[str, str] = {}
@@ -73,11 +75,15 @@ def _from_table(path: Path, cases: Sequence[str]) -> dict[str, str]:
     if path.exists() and not path.is_file():
         raise RequestError(f"group={path} cannot be read: it is no file")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not set(COLUMNS) <= set(reader.fieldnames or ()):
-                raise RequestError(f"{path}: has no columns case and group in its first line")
-            patients = {row["case"]: row["group"] for row in reader}
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        if not set(COLUMNS) <= set(reader.fieldnames or ()):
+            raise RequestError(f"{path}: has no columns case and group in its first line")
+        patients: dict[str, str] = {}
+        for row in reader:
+            if patients.setdefault(row["case"], row["group"]) != row["group"]:
+                raise RequestError(
+                    f"{path}: case {row['case']} is in two groups, {patients[row['case']]} and {row['group']}"
+                )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         cause = error.strerror if isinstance(error, OSError) else error
         raise RequestError(f"group={path} cannot be read: {cause}") from error

@@ -14,6 +14,7 @@ import numpy as np
 
 from usframe.errors import RequestError
 from usframe.files import write_file
+from usframe.plain import read_json
 from usframe.plugins.registry import nearest
 
 PARTS = ("train", "val", "test")
@@ -91,10 +92,10 @@ def read_splits(path: Path, cases: Sequence[str]) -> list[Split]:
     for unknown cases, for a case that is twice in a fold, and for a fold without training or validation.
     """
     try:
-        folds = json.loads(path.read_text(encoding="utf-8-sig"))
+        folds = read_json(path)
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RequestError(f"{path}: is no JSON ({error})") from error
     if not isinstance(folds, list) or not folds:
         raise RequestError(f'{path}: must be a list of folds such as [{{"train": ["a"], "val": ["b"]}}]')

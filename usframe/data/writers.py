@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from usframe.data.grid import OpaqueGrid, PlainGrid
 from usframe.errors import UsframeError, WriteError
-from usframe.files import publish
+from usframe.files import Manifest, publish
 from usframe.plugins.load import Plugins, load_plugins
 from usframe.plugins.registry import blame
 from usframe.types import Volume
@@ -42,6 +42,8 @@ def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins:
         grid = grid.native
     make: Any = entry.load()
     try:
+        if Manifest.current:
+            Manifest.current.check_there(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usframe-") as folder:
             try:

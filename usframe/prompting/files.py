@@ -8,6 +8,7 @@ how, in pixels of the slice.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -24,6 +25,7 @@ from usframe.data.alignment import align
 from usframe.data.case import PromptRow
 from usframe.data.reading import read_volume
 from usframe.errors import CaseError, RequestError, UsframeError
+from usframe.plain import read_json, read_text
 from usframe.plugins.load import Plugins
 from usframe.prompting.strategies import checked
 from usframe.types import Prompt, Volume
@@ -32,6 +34,7 @@ EDGES = ("x0", "y0", "x1", "y1")
 NEEDED = ("case", "frame", "object")
 COLUMNS = (*NEEDED, "box", *EDGES, "points", "mask")
 SHOWN = 20
+LARGEST = 1e9  # of a number in a prompt
 
 
 def read_prompt_file(path: Path) -> dict[str, list[PromptRow]]:
@@ -102,29 +105,30 @@ def place_prompts(
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file and line, cells that are not empty) of every row. Raises `RequestError` for another kind of file."""
-    if path.exists() and not path.is_file():
-        raise RequestError(f"frames=file:{path} cannot be read: it is no file")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix == ".json":
-            try:
-                rows = json.load(file)
-            except json.JSONDecodeError as error:
-                raise RequestError(f"{path}:{error.lineno}: {error.msg}") from error
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise RequestError(f"{path}: must be a list of rows such as {{case: a, frame: 3, object: 1, ...}}")
-            names = list(chain(*rows))
-            numbered: Iterator[tuple[str, dict[str, Any]]] = ((f" row {n}", row) for n, row in enumerate(rows, 1))
-        else:
-            reader = csv.DictReader(file, restkey="", restval="")
-            names = list(reader.fieldnames or ())
-            numbered = ((str(reader.line_num), row) for row in reader)
-        if unknown := [name for name in dict.fromkeys(names) if name not in COLUMNS]:
-            listed = ", ".join(map(repr, unknown))
-            raise RequestError(f"{path}: unknown column {listed}; known: {', '.join(COLUMNS)}")
-        if path.suffix == ".csv" and (missing := [name for name in NEEDED if name not in names]):
-            raise RequestError(f"{path}: its first line names no column {', '.join(missing)}")
-        for number, row in numbered:
-            yield f"{path}:{number}", {name: cell for name, cell in row.items() if cell not in ("", None)}
+    if path.suffix == ".json":
+        try:
+            rows = read_json(path)
+        except json.JSONDecodeError as error:
+            raise RequestError(f"{path}:{error.lineno}: {error.msg}") from error
+        except UnicodeDecodeError:
+            raise
+        except ValueError as error:
+            raise RequestError(f"{path}: is no JSON that can be read ({error})") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise RequestError(f"{path}: must be a list of rows such as {{case: a, frame: 3, object: 1, ...}}")
+        names = list(chain(*rows))
+        numbered: Iterator[tuple[str, dict[str, Any]]] = ((f" row {n}", row) for n, row in enumerate(rows, 1))
+    else:
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restkey="", restval="")
+        names = list(reader.fieldnames or ())
+        numbered = ((str(reader.line_num), row) for row in reader)
+    if unknown := [name for name in dict.fromkeys(names) if name not in COLUMNS]:
+        listed = ", ".join(map(repr, unknown))
+        raise RequestError(f"{path}: unknown column {listed}; known: {', '.join(COLUMNS)}")
+    if path.suffix == ".csv" and (missing := [name for name in NEEDED if name not in names]):
+        raise RequestError(f"{path}: its first line names no column {', '.join(missing)}")
+    for number, row in numbered:
+        yield f"{path}:{number}", {name: cell for name, cell in row.items() if cell not in ("", None)}
 
 
 def _case(cells: Mapping[str, Any]) -> str:
@@ -200,6 +204,8 @@ def _numbers(name: str, items: Sequence[Any]) -> list[float]:
             raise ValueError(f"{name}: {str(item)[:40]!r} is not a number") from None
         if isinstance(item, bool) or not math.isfinite(numbers[-1]):
             raise ValueError(f"{name}: {item!r} is not a number")
+        if abs(numbers[-1]) > LARGEST:
+            raise ValueError(f"{name}: {str(item)[:40]} lies beyond every picture")
     return numbers
 
 

@@ -15,7 +15,7 @@ from usframe.reporting.cells import CLEAN, NOISED, Cell, PairTest, Part, verdict
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import NO_NETWORK, ORACLE, Failure
-from usframe.reporting.style import BLUE, FAINT, INK, SOFT, VERMILION, write_figure
+from usframe.reporting.style import BLUE, FAINT, INK, SOFT, VERMILION, plain_style, write_figure
 from usframe.reporting.text import columns
 
 # Conditions also differ in shape, oracles in being hollow.
@@ -43,6 +43,7 @@ def heading(cells: Sequence[Cell]) -> str:
     return f"Dice, mean [95 % interval] of n = {number} cases, objects averaged ({where})"
 
 
+@plain_style()
 def plot(path: Path, cells: Sequence[Cell]) -> None:
     """Write a PNG with a panel per mode, a line per prompt and a mark per condition. Raises `WriteError`."""
     prompts, parts = _axes(cells)

@@ -13,8 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypedDict
 
-from usframe.errors import escape
+from usframe.errors import shown
 from usframe.files import write_file
+from usframe.plain import of_fields, read_json
 from usframe.reporting.text import counted
 from usframe.scoring.metrics import Row
 
@@ -88,6 +89,14 @@ class Kept:
     outputs: dict[str, str]
 
 
+class KeptAs(TypedDict):
+    """How `Kept` is written. ``inputs``: see `usframe.data.cache.describe_inputs`."""
+
+    result: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Records:
     """A file per case in ``folder``, on disk as soon as the case has ended: of these the tables are made."""
@@ -102,8 +111,10 @@ class Records:
     def read(self, case: str) -> Kept | None:
         """What was kept of a case, None where there is nothing that can be read."""
         try:
-            content: Mapping[str, Any] = json.loads(self._path(case).read_text(encoding="utf-8"))
-            return Kept(CaseResult(**content["result"]), content["inputs"], content["outputs"])
+            content: Mapping[str, Any] = read_json(self._path(case), KeptAs)
+            result = content["result"]
+            known = of_fields(result, CaseResult) and result["case"] == case
+            return Kept(CaseResult(**result), content["inputs"], content["outputs"]) if known else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -127,7 +138,7 @@ def print_failures(results: Sequence[CaseResult]) -> None:
     """One line on standard error for every case that failed, and one for those that Ctrl-C left undone."""
     for result in results:
         if result.error and result.stage != INTERRUPTED:
-            print(escape(f"Error: case {result.case} ({result.stage}): {result.error}"), file=sys.stderr)
+            print(shown(f"Error: case {result.case} ({result.stage}): {result.error}"), file=sys.stderr)
     if undone := [result.case for result in results if result.stage == INTERRUPTED]:
         print(f"Error: interrupted, {counted(len(undone), 'case')} not done (see failures.csv)", file=sys.stderr)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -111,6 +113,15 @@ def caption(text: str, width: int, x: int = 0) -> Picture:
 def write_picture(path: Path, picture: Picture) -> None:
     """Write a PNG, making its folder. Raises `WriteError`."""
     write_file(path, cv2.imencode(".png", picture)[1].tobytes())
+
+
+@contextmanager
+def plain_style() -> Iterator[None]:
+    """Figures as matplotlib draws them by itself, whatever a matplotlibrc says; $ is a letter in names."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["text.parse_math"] = False
+        yield
 
 
 def write_figure(path: Path, figure: Figure) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from usframe.errors import escape
+
 
 def columns(lines: Sequence[Sequence[str]], *, left: Collection[int] | None = None) -> str:
     """``lines`` of as many cells each with their columns aligned, two spaces apart, no blanks at the end.
 
     ``left``: the numbers of the columns that are aligned at the left, None for all; the others are at the right.
     """
+    lines = [[escape(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [str.ljust if left is None or n in left else str.rjust for n in range(len(widths))]
     return "\n".join(
@@ -26,4 +29,4 @@ def counted(number: int, what: str) -> str:
 
 def written(out: Path, names: Iterable[str]) -> str:
     """The line that says which of the files and folders ``names`` are there in ``out``."""
-    return f"Wrote {out}/: {', '.join(name for name in names if (out / name).exists())}"
+    return f"Wrote {escape(str(out))}/: {', '.join(name for name in names if (out / name).exists())}"

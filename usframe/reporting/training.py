@@ -10,10 +10,11 @@ from typing import Any, TypedDict
 import numpy as np
 from matplotlib.figure import Figure
 
+from usframe.errors import escape
 from usframe.files import write_csv, write_file
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
-from usframe.reporting.style import CURVES, FAINT, INK, SOFT, write_figure
+from usframe.reporting.style import CURVES, FAINT, INK, SOFT, plain_style, write_figure
 from usframe.reporting.text import columns
 
 MEAN = "mean"
@@ -61,7 +62,7 @@ def print_gains(gains: Sequence[Gain], out: Path, *, best_step: int) -> None:
         lines.append([row["prompt"], row["object"], *numbers])
     print(f"Mean Dice of the validation cases, before and with the best weights (step {best_step})")
     print(columns(lines, left={0}))
-    print(f"Wrote {out}/: {WRITTEN}")
+    print(escape(f"Wrote {out}/: {WRITTEN}"))
 
 
 def write_training(
@@ -74,6 +75,7 @@ def write_training(
     write_file(out / "report.html", html)
 
 
+@plain_style()
 def plot_curve(path: Path, curve: Sequence[Mapping[str, float]], best_step: int) -> None:
     """Write a PNG of the loss terms and the validation Dice over steps. Raises `WriteError`."""
     figure = Figure(figsize=(10, 3.8), dpi=160, layout="constrained")

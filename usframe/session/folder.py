@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -16,7 +15,8 @@ from typing import IO, Any, Literal, TypeAlias
 from usframe.config.places import DATA, entangled
 from usframe.config.schema import Common
 from usframe.errors import RequestError
-from usframe.files import HIDDEN, Manifest, digest, write_json
+from usframe.files import HIDDEN, Manifest, digest, link_in, write_json
+from usframe.plain import read_json
 from usframe.reporting.record import version_of
 from usframe.session import RECORD, watch
 
@@ -52,6 +52,7 @@ def open_folder(
     planned = list(writes)
     begun = out / HIDDEN / BEGUN
     try:
+        _check_links(out, planned)
         if not (out / HIDDEN).exists():
             _check_foreign(out, Manifest(out), planned)
             (out / HIDDEN).mkdir(parents=True)
@@ -61,6 +62,7 @@ def open_folder(
         if known and not config.overwrite and resume != "always":
             _check_same(out, begun, now, resume)
         _check_foreign(out, manifest, planned)
+        _check_links(out, (*manifest.files, *manifest.folders))
         _sweep({(out / name).parent for name in (*manifest.files, *planned)})
         if not known or config.overwrite:
             manifest.remove()
@@ -92,6 +94,16 @@ def close_folder() -> None:
         _lock = None
 
 
+def _check_links(out: Path, names: Iterable[str]) -> None:
+    """Raises `RequestError` for a link on the way to a file in OUT: it would be written or removed elsewhere."""
+    hidden = [path.relative_to(out).as_posix() for path in (out / HIDDEN).rglob("*")] if out.is_dir() else []
+    for name in (HIDDEN, *hidden, *names):
+        if link := link_in(out, out / name):
+            raise RequestError(
+                f"{link} is a link, and results stay in their folder; remove it, or choose another -o"
+            )
+
+
 def _check_foreign(out: Path, manifest: Manifest, planned: Iterable[str]) -> None:
     """Raises `RequestError` for the first planned file or folder that is there, but was not written by a run."""
     for name in planned:
@@ -117,9 +129,9 @@ def _check_same(out: Path, begun: Path, now: Mapping[str, Any], resume: Resume) 
     if resume == "never":
         raise RequestError(f"{out} holds an earlier run; {advice}")
     try:
-        earlier = json.loads(begun.read_text(encoding="utf-8"))
+        earlier = read_json(begun)
         changed = [key for key in {**earlier, **now} if _known(earlier, key) != _known(now, key)]
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise RequestError(f"{begun} cannot be read; {advice}") from error
     if changed:
         shown = ", ".join(_told(key, earlier, now) for key in changed[:5])

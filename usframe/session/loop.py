@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-from usframe.errors import RequestError, UsframeError
+from usframe.errors import RequestError, UsframeError, escape
 from usframe.plugins.registry import blame
 from usframe.reporting.results import INTERRUPTED, CaseResult
 from usframe.session import Output, watch
@@ -60,7 +60,7 @@ def run_cases(
         with interruptible():
             for case in tqdm(cases, unit="case", disable=hidden):
                 watch.line.say(begun=case.name, limit=limit)
-                with tqdm(desc=case.name, unit="slice", leave=False, disable=hidden) as bar:
+                with tqdm(desc=escape(case.name), unit="slice", leave=False, disable=hidden) as bar:
                     result = run_case(work, case, bar.update)
                 if keep:
                     keep(result)

@@ -12,7 +12,7 @@ from typing import Any
 
 from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
-from usframe.errors import CaseError, WriteError
+from usframe.errors import CaseError, WriteError, escape
 from usframe.files import HIDDEN, Manifest, write_file
 from usframe.plugins import Plugins
 from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
@@ -45,7 +45,7 @@ class Session:
             if kept and not kept.result.error:
                 manifest = Manifest.current
                 if describe_inputs(case, self.plugins, kept.inputs) != kept.inputs:
-                    print(f"{case.name}: its files have changed, so it is done again", file=sys.stderr)
+                    print(escape(f"{case.name}: its files have changed, so it is done again"), file=sys.stderr)
                 elif manifest and all(manifest.has(*output) for output in kept.outputs.items()):
                     self.skipped.append(case.name)
                     return True

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from accelerate import Accelerator
@@ -18,10 +17,11 @@ from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import note_single_slices, with_patients
 from usframe.data.splits import Split, check_leakage, make_splits, read_splits, write_splits
-from usframe.errors import CaseError, RequestError
+from usframe.errors import CaseError, RequestError, escape
 from usframe.files import write_json
 from usframe.inference.checkpoints import load_weights
 from usframe.inference.verbs import with_memory
+from usframe.plain import read_json
 from usframe.plugins import Plugins
 from usframe.reporting.record import describe_run, identify
 from usframe.reporting.results import CaseResult, count_totals, print_failures
@@ -40,6 +40,12 @@ from usframe.training.validation import HeldOut, ValidationScore, mean_dice
 from usframe.types import Backbone
 
 BEFORE, EMBEDDINGS = "before.json", "embeddings"
+
+
+class Before(TypedDict):
+    """What before.json holds."""
+
+    scores: list[ValidationScore]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +89,7 @@ class Training:
         train = self.config.train
         samples = f"{train.batch_size * train.accumulate} {train.recipe} samples per process"
         lines.append(f"{counted(train.steps, 'step')} of {samples}, {self.config.backbone}")
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        return "\n".join(map(escape, [*lines, *(f"note: {note}" for note in self.notes)]))
 
 
 def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
@@ -231,8 +237,11 @@ def _before(
     """The scores before the first step, kept for a training that goes on."""
     path = out / BEFORE
     if path.exists():
-        kept: list[ValidationScore] = json.loads(path.read_text(encoding="utf-8"))["scores"]
-        return kept
+        try:
+            kept: Before = read_json(path, Before)
+        except (OSError, ValueError) as error:
+            raise RequestError(f"{path} cannot be read ({error}); add overwrite=true to begin anew") from error
+        return kept["scores"]
     scores = score()
     if accelerator.is_main_process:
         write_json(path, {"scores": scores})

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from usframe.config.overrides import escaped
 from usframe.config.schema import Common, Networked, Trained
-from usframe.errors import RequestError, WriteError
+from usframe.errors import RequestError, WriteError, escape
 from usframe.files import Manifest, write_file
 from usframe.inference.checkpoints import resolve_device, resolve_precision
 from usframe.session import RECORD, watch
@@ -128,4 +128,5 @@ def experiment_text(config: Common, path: Path) -> str:
     content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
     content["overwrite"] = False
     plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
-    return f"# usframe run {shlex.quote(str(path))}{plugins}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
+    command = escape(f"usframe run {shlex.quote(str(path))}{plugins}")
+    return f"# {command}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"

@@ -24,6 +24,7 @@ from usframe.data.reading import read_case
 from usframe.data.splits import PARTS, Split, check_leakage, make_splits, read_splits, without, write_splits
 from usframe.errors import CaseError, RequestError, WriteError, escape
 from usframe.files import write_json
+from usframe.plain import read_json
 from usframe.plugins import Plugins
 from usframe.reporting.fingerprint import fingerprint_table
 from usframe.reporting.record import describe_host
@@ -134,13 +135,13 @@ def _open_folder(config: Prepare, patients: Mapping[str, str]) -> None:
 def _difference(record: Path, fresh: Mapping[str, Any]) -> str:
     """How what was prepared differs from what is asked for now; nothing, and it can be gone on with."""
     try:
-        earlier = json.loads(record.read_text(encoding="utf-8"))
+        earlier = read_json(record)
         settings, patients = earlier["settings"], earlier["patients"]
         changed = [
             f"{key}={settings.get(key)}" for key, now in fresh["settings"].items() if settings.get(key) != now
         ]
         others = sorted(set(patients.items()) ^ set(fresh["patients"].items()))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return f"holds a {RECORD} that cannot be read"
     if changed:
         return f"was prepared with other settings ({', '.join(changed)})"

@@ -42,5 +42,6 @@ def preview(config: Preview, plugins: Plugins, output: Output) -> int:
     if not output.quiet:
         for note in read.notes[case.name]:
             print(escape(f"note: {case.name}: {note}"))
-        print(f"{clip.origin}: {len(columns) - 1} augmentations, {config.draws} draws of each\nWrote {path}")
+        print(escape(f"{clip.origin}: {len(columns) - 1} augmentations, {config.draws} draws of each"))
+        print(escape(f"Wrote {path}"))
     return 0
