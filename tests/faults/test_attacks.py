@@ -17,16 +17,13 @@ QUICK = [
     "a checkpoint with a pickle in a zip",
     "a list of names for a demo that leave it",
     "a .nrrd with data in a series of text",
-    "a .nrrd with a key after a vertical tab",
     "a .mhd with a colon, then a sign",
     "a .mhd with blanks without end",
     "a .tif of 500 pages in one",
-    "a .nrrd whose bzip2 has no end",
     "names with tags",
     "a manifest with a folder outside",
     "a manifest with a file behind a link",
     "OUT with a link for its lock",
-    "OUT with a link for its masks",
     "a record of rows without columns",
 ]
 
