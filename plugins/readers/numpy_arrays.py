@@ -98,7 +98,8 @@ def _load(path: Path, keys: tuple[str, ...]) -> tuple[NDArray[Any], tuple[float,
     """The stored array, mapped from a .npy, its spacing along the stored axes if it gives one, and notes."""
     check_file(path)
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):  # of lengths beyond counting, which are an error then
+            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             check_end(path, loaded.nbytes, path.stat().st_size - HEADER)
             return loaded, None, ()

@@ -98,9 +98,11 @@ class Scene:
         assert not raw, f"raw codes {raw[:3]} on the terminal"
         return told
 
-    def run(self, *more: object, **options: float) -> Told:
+    def run(self, *more: object, checkpoint: str = "random") -> Told:
         """`usframe run` on the data."""
-        return self.usframe(*self.data.request("overlays=false", "baselines=false"), *more, **options)
+        words = self.data.request("overlays=false", "baselines=false")
+        words[words.index("random")] = checkpoint
+        return self.usframe(*words, *more)
 
     @staticmethod
     def files(place: Path) -> list[Path]:
@@ -120,14 +122,14 @@ class Scene:
         for word in words:
             assert word in told.err, f"{word!r} is not in {told.err[:400]}"
 
-    def fails(self, suffix: str, content: bytes | None, *words: str, case: str = "bad", **options: float) -> None:
+    def fails(self, suffix: str, content: bytes | None, *words: str, case: str = "bad") -> None:
         """A volume of these bytes (None: it is there) fails its case in one line; the good one gets its mask."""
         name = case + suffix
         if content is not None:
             (self.volumes / name).write_bytes(content)
         good = self.data.labels / "good.nii.gz"
         (self.data.labels / f"{case}.nii.gz").write_bytes(good.read_bytes())
-        told = self.run(**options)
+        told = self.run()
         self.refused(told, f"case {case} (read)", *words, status=1)
         masks = [path.name for path in self.files(self.out / "masks")]
         assert masks == ["good.nii.gz"], f"masks: {masks}"

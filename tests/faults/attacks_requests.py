@@ -268,7 +268,7 @@ def _checkpoint(what: str, name: str, content: object) -> None:
     def function(scene: Scene) -> None:
         assert callable(content)
         scene.write(name, content())
-        scene.refused(scene.run("--checkpoint", name), "checkpoint")
+        scene.refused(scene.run(checkpoint=name), "checkpoint")
         assert not scene.files(scene.out / "masks"), "a mask was written"
 
     attack(f"a checkpoint with {what}")(function)
@@ -284,7 +284,7 @@ def checkpoint_of_nan(scene: Scene) -> None:
 
     state = load_backbone("demo", checkpoint="random", device="cpu").module.state_dict()
     scene.write("a.pt", _torch({key: value * float("nan") for key, value in state.items()}))
-    scene.refused(scene.run("--checkpoint", "a.pt"), "NaN")
+    scene.refused(scene.run(checkpoint="a.pt"), "NaN")
 
 
 @attack("a folder checkpoints/ with code in the working folder")

@@ -11,21 +11,20 @@ import pytest
 SCRIPT = Path(__file__).with_name("attacks.py")
 QUICK = [
     "an experiment with references that double",
-    "an experiment with an environment variable",
+    "an experiment with an environment variable in",
     "an experiment with splits without end",
-    "prompts with JSON",
-    "a checkpoint with a pickle",
+    "prompts with JSON of long numbers",
+    "a checkpoint with a pickle in a zip",
     "a list of names for a demo that leave it",
-    "a .nrrd with data",
-    "a .mhd with",
-    "a .tif",
-    "a .hdr",
+    "a .nrrd with data in a series of text",
+    "a .mhd with a colon, then a sign",
+    "a .mhd with blanks without end",
+    "a .tif of 500 pages in one",
     "names with tags",
-    "names with a formula",
-    "a manifest with",
-    "OUT with a link for its",
-    "a record of",
-    "a training with code in its optimizer",
+    "a manifest with a folder outside",
+    "a manifest with a file behind a link",
+    "OUT with a link for its lock",
+    "a record of rows without columns",
 ]
 
 
