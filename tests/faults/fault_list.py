@@ -1,4 +1,4 @@
-"""The faults of `faults.py`: what happens, when, and what it may cost."""
+"""The faults of `run_faults.py`: what happens, when, and what it may cost."""
 
 from __future__ import annotations
 

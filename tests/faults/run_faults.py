@@ -1,6 +1,6 @@
 """How many faults of machine, plugins and people cost only what they must, and are gone on from to the same bytes.
 
-    python tests/faults/faults.py FOLDER [WORD...]
+    python tests/faults/run_faults.py FOLDER [WORD...]
 
 FOLDER is new. A fault is wanted to end with its status and without a traceback, to leave the other cases with
 their masks and the tables that name the lost ones, and to be forgotten once the same command has been run again.
