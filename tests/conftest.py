@@ -33,8 +33,12 @@ class DataSet(NamedTuple):
 
     def request(self, *more: str) -> list[str]:
         """`usframe run` on this data with the demo network's random weights, on the CPU."""
-        where = ["-i", str(self.volumes), "-l", str(self.labels), "-o", str(self.out)]
-        return ["run", *where, "--backbone", "demo", "--checkpoint", "random", "--device", "cpu", *more]
+        given = {
+            **{"-i": str(self.volumes), "-l": str(self.labels), "-o": str(self.out)},
+            **{"--backbone": "demo", "--checkpoint": "random", "--device": "cpu"},
+        }
+        usual = [word for option, value in given.items() if option not in more for word in (option, value)]
+        return ["run", *usual, *more]
 
 
 AFFINE = np.array([[0.4, 0.05, 0, -10], [-0.05, 0.4, 0, 7], [0, 0, 1.5, 3], [0, 0, 0, 1]])

@@ -67,7 +67,7 @@ def _lines(raw: bytes) -> Iterator[tuple[str, int]]:
         end = raw.find(b"\n", at)
         end = len(raw) if end < 0 else end
         line = raw[at:end].decode("utf-8", "replace").removesuffix("\r")
-        if any(letter < " " and letter != "\t" for letter in line):
+        if any(letter < " " and letter not in "\t\x1b" for letter in line):
             raise ValueError("control characters")
         at = end + 1
         yield line, at

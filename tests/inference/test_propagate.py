@@ -209,7 +209,7 @@ def test_a_full_temporary_folder_is_one_clear_line(backbone, volume, monkeypatch
         raise RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed")
 
     monkeypatch.setattr("torch.save", full)
-    with pytest.raises(CaseError, match=r"temporary folder .*: PytorchStreamWriter failed .*; TMPDIR"):
+    with pytest.raises(CaseError, match=r"temporary folder .*: no room for the encodings of the slices; TMPDIR"):
         propagate(volume, [box(2)], backbone)
 
 

@@ -173,18 +173,20 @@ def test_a_metric_is_a_column_of_every_table_and_a_step_changes_the_masks(site: 
     assert "area_error" in done.stdout.splitlines()[1]
     assert "area_error" in (data.out / "report.html").read_text(encoding="utf-8")
     assert json.loads((data.out / "run.json").read_text())["postprocess"] == {"opened": {"times": 2}}
-    plain = python(site, *words, "-o", str(data.out.with_name("plain")))
+    aside = data._replace(out=data.out.with_name("plain"))
+    plain = python(site, "-m", "usframe", *aside.request("-p", "box", "metrics.per_slice=true"))
     assert plain.returncode == 0, plain.stderr
     masks = [(out / "masks/box/case_0.nii.gz").read_bytes() for out in (data.out, data.out.with_name("plain"))]
     assert masks[0] != masks[1]
 
 
 def test_a_loss_a_recipe_and_an_augmentation_train_with_their_arguments(site: Path, data: DataSet) -> None:
-    first, *words = data.request("train.steps=2", "train.batch_size=2", "train.validate_every=2", "seed=3")
+    quick = ("train.steps=2", "train.batch_size=2", "train.validate_every=2", "seed=3")
     weights = []
     for out, rate in (("first", 0.2), ("second", 0.9)):
         more = ["train.losses.tversky.weight=2", f"train.losses.tversky.alpha={rate}", "train.recipe=boxes_twice"]
-        more += [f"augment={{lost_lines: {{p: 1, share: {rate}}}}}", "-o", str(data.out.with_name(out))]
+        more += [f"augment={{lost_lines: {{p: 1, share: {rate}}}}}"]
+        first, *words = data._replace(out=data.out.with_name(out)).request(*quick)
         done = python(site, "-m", "usframe", first, "finetune", *words, *more)
         assert done.returncode == 0, done.stderr
         assert "tversky" in rows_of(data.out.with_name(out) / "curve.csv")[0]

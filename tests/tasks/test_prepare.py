@@ -295,18 +295,18 @@ import time
 import numpy as np
 from usframe import hookimpl
 
-save, saved = np.save, []
+save, saved = np.lib.format.write_array_header_1_0, []
 
-def stopping_save(file, array, **how):
+def stopping_save(file, form):
     if len(saved) == 3:
         file.write(b"half")
         file.flush()
         print("half-way", flush=True)
         time.sleep(60)
-    saved.append(array)
-    save(file, array, **how)
+    saved.append(form)
+    save(file, form)
 
-np.save = stopping_save
+np.lib.format.write_array_header_1_0 = stopping_save
 
 @hookimpl
 def usframe_register_readers(register):
@@ -341,13 +341,13 @@ def test_stopped_half_way_no_file_is_there_by_half_and_it_goes_on(data, tmp_path
 
 
 def test_a_full_disk_leaves_no_file(data, monkeypatch):
-    def save(file, array, **_):
+    def save(file, form):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
     cache = Cache(data.out, load_plugins())
     (case, *_) = pair_cases(data.volumes, data.labels, readers=load_plugins().readers)
-    monkeypatch.setattr(np, "save", save)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", save)
     with pytest.raises(WriteError, match=r"case_0.npy: cannot be written \(No space left on device\)$"):
         cache.put(case, np.zeros((1, 2, 2), np.float32), np.zeros((1, 2, 2), np.uint8), {})
     assert [path for path in data.out.rglob("*") if path.is_file()] == []

@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 from . import AFFINE, Place, Recipe, cut, labels, save, voxels
 
 GZ = ".nii.gz"
-GRID = "on another grid than their volume"
+GRID = "on another grid than (their volume|its labels)"
 FLOATS = labels().astype(np.float32)
 
 
