@@ -322,7 +322,7 @@ def test_unknown_prompts_and_backbones_join_the_other_problems() -> None:
 def test_any_text_survives_as_an_override(text: str, words: list[str]) -> None:
     config, _ = read("zero_shot", [override("volumes", text), override("cases", words)])
     assert isinstance(config, Predict)
-    assert (config.volumes, config.cases) == (text, words)
+    assert (config.volumes, config.cases) == (text, [normalize("NFC", word) for word in words])
 
 
 @pytest.mark.parametrize("text", ["2024_05_01", "1e3", "+5", "0x1", "1.50", "nan", "-inf", "1_0/2", "007"])
