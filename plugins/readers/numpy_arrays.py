@@ -28,10 +28,11 @@ from .grid import (
     three_axes,
     to_dhw,
 )
-from .streams import check_end
+from .streams import check_end, check_promise
 
 NATURAL = "dhw"
 HEADER = 128  # bytes of a .npy before its array, at least
+MOST_SPACING = 4096  # bytes of three numbers and their header, and more
 VOLUME_KEYS = ("imgs",)
 LABEL_KEYS = ("gts", "segs")
 KEYS: dict[Role, tuple[str, ...]] = {"volume": VOLUME_KEYS, "labels": LABEL_KEYS, "mask": LABEL_KEYS[::-1]}
@@ -105,6 +106,7 @@ def _load(path: Path, keys: tuple[str, ...]) -> tuple[NDArray[Any], tuple[float,
             return loaded, None, ()
         with loaded:
             key = _key(path, loaded.files, keys)
+            check_promise(path, *_packed(loaded, key), gzipped=True)
             stored = loaded[key]
             if not isinstance(stored, np.ndarray):
                 raise ReadError(f"{path}: {key} is no array")
@@ -124,8 +126,15 @@ def _key(path: Path, names: list[str], keys: tuple[str, ...]) -> str:
     raise ReadError(f"{path}: holds the arrays {', '.join(names) or 'none'}; expected {wanted}, or only one")
 
 
+def _packed(arrays: Any, name: str) -> tuple[int, int]:
+    """The bytes that an array of a .npz unpacks to, and those that it takes in the file."""
+    entries = {entry.filename: entry for entry in arrays.zip.infolist()}
+    entry = entries.get(f"{name}.npy") or entries[name]
+    return entry.file_size, entry.compress_size
+
+
 def _spacing(arrays: Any) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    if "spacing" not in arrays.files:
+    if "spacing" not in arrays.files or _packed(arrays, "spacing")[0] > MOST_SPACING:
         return None, ()
     spacing = np.asarray(arrays["spacing"], float).ravel()
     if spacing.shape != (3,) or not ((spacing >= SMALLEST_MM) & (spacing <= LARGEST_MM)).all():

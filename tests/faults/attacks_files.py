@@ -147,19 +147,19 @@ def _npz_bomb(scene: Scene) -> bytes:
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped,
         zipped.open("imgs.npy", "w", force_zip64=True) as entry,
     ):
-        entry.write(_npy("(2500, 1000, 1000)"))
-        for _ in range(40):
+        entry.write(_npy("(4000, 1000, 1000)"))
+        for _ in range(64):
             entry.write(bytes(62_500_000))
     return file.getvalue()
 
 
 def _npz_hidden_bomb(scene: Scene) -> bytes:
-    """A small array, with 2.5 GB behind it."""
+    """A small array, with 4 GB behind it."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         with zipped.open("imgs.npy", "w", force_zip64=True) as entry:
             entry.write(_npy("(4, 36, 48)", data=bytes(range(64)) * 108))
-            for _ in range(40):
+            for _ in range(64):
                 entry.write(bytes(62_500_000))
         zipped.writestr("spacing.npy", _npy("(2000000000,)", "<f8"))
     return file.getvalue()
@@ -182,8 +182,8 @@ _bytes("of text without end", ".npy", _npy("(1, 1, 1)", "<U2000000000"))
 _bytes("whose header is code", ".npy", _npy("__import__('pathlib').Path('ran').touch()"))
 _bytes("whose header is nested deeply", ".npy", _npy("(" * 5000 + ")" * 5000))
 _bytes("whose header has no end", ".npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b" " * 100)
-_bytes("that unpacks to 2.5 GB", ".npz", _npz_bomb)
-_bytes("with 2.5 GB behind its array", ".npz", _npz_hidden_bomb)
+_bytes("that unpacks to 4 GB", ".npz", _npz_bomb)
+_bytes("with 4 GB behind its array", ".npz", _npz_hidden_bomb)
 _bytes("of a name that leaves it", ".npz", lambda scene: _npz(_npy("(1, 1, 1)", data=b"a"), "../../../ran"))
 _bytes("that promises terabytes", ".nii.gz", gzip.compress(nifti(30000, 30000, 30000)))
 _bytes("that promises terabytes", ".nii", nifti(30000, 30000, 30000))
