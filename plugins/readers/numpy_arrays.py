@@ -45,6 +45,7 @@ DAMAGED = (
     SyntaxError,
     RuntimeError,
     MemoryError,
+    OverflowError,
     tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,

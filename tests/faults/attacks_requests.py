@@ -133,12 +133,13 @@ PROMPTS = {
 def _prompts(what: str, text: str) -> None:
     def function(scene: Scene) -> None:
         (scene.outside / "secret.nii.gz").write_bytes((scene.data.labels / "good.nii.gz").read_bytes())
-        name = "prompts.json" if what.startswith("JSON") else "prompts.csv"
+        name = "asked/prompts.json" if what.startswith("JSON") else "asked/prompts.csv"
         scene.write(name, text)
         told = scene.run(f"frames=file:{name}")
         many = what == "rows without end"
         assert told.status in (1, 2), told.err
-        scene.refused(told, status=told.status, lines=21 if many else 1)
+        words = ["lies outside"] * (what == "a mask outside")
+        scene.refused(told, *words, status=told.status, lines=21 if many else 1)
         assert not scene.files(scene.out / "masks"), "a mask was written"
 
     attack(f"prompts with {what}")(function)

@@ -260,3 +260,13 @@ def test_what_is_for_prompts_made_from_labels_is_refused(data, prompts, word):
     result = run(*request(data, prompts, word))
     assert result.exit_code == 2
     assert word.split("=")[0] in result.output
+
+
+def test_a_mask_outside_the_folder_of_the_prompts_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "mask.nii.gz").write_bytes(b"mask")
+    path = tmp_path / "asked/prompts.csv"
+    path.write_text("case,frame,object,mask\na,1,1,../mask.nii.gz\n")
+    with pytest.raises(RequestError, match=r"prompts\.csv:2: mask=.* lies outside .*; allow_outside=true reads it"):
+        read_prompt_file(path)
+    assert read_prompt_file(path, allow_outside=True)["a"][0].mask == path.parent / "../mask.nii.gz"

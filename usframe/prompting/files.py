@@ -37,17 +37,20 @@ SHOWN = 20
 LARGEST = 1e9  # of a number in a prompt
 
 
-def read_prompt_file(path: Path) -> dict[str, list[PromptRow]]:
+def read_prompt_file(path: Path, *, allow_outside: bool = False) -> dict[str, list[PromptRow]]:
     """Case -> its rows of a .csv with a header line, or of a .json that is a list of rows.
 
-    Label files are found beside ``path``. Raises `RequestError` with every bad row, or where nothing can be read.
+    Label files are found beside ``path`` or below, with ``allow_outside`` anywhere. Raises `RequestError` with
+    every bad row, or where nothing can be read.
     """
     found: dict[str, list[PromptRow]] = {}
     problems = []
     try:
         for where, cells in _rows(path):
             try:
-                found.setdefault(_case(cells), []).append(_row(where, cells, path.parent))
+                found.setdefault(_case(cells), []).append(
+                    _row(where, cells, path.parent, allow_outside=allow_outside)
+                )
             except ValueError as error:
                 problems.append(f"{where}: {error}")
     except (OSError, UnicodeDecodeError, csv.Error, RecursionError) as error:
@@ -139,7 +142,7 @@ def _case(cells: Mapping[str, Any]) -> str:
     return normalize("NFC", str(cells["case"]))
 
 
-def _row(where: str, cells: Mapping[str, Any], folder: Path) -> PromptRow:
+def _row(where: str, cells: Mapping[str, Any], folder: Path, *, allow_outside: bool) -> PromptRow:
     frame, object_id = _whole(cells, "frame"), _whole(cells, "object")
     if frame < 0:
         raise ValueError(f"frame={frame}: slices are counted from 0")
@@ -147,8 +150,12 @@ def _row(where: str, cells: Mapping[str, Any], folder: Path) -> PromptRow:
         raise ValueError(f"object={object_id}: object ids run from 1 to 255")
     box, mask = _box(cells), None
     points, point_labels = _points(cells["points"]) if "points" in cells else (None, None)
-    if "mask" in cells and not (mask := folder / str(cells["mask"])).is_file():
-        raise ValueError(f"mask={mask}: there is no such file")
+    if "mask" in cells:
+        mask = folder / str(cells["mask"])
+        if not mask.is_file():
+            raise ValueError(f"mask={mask}: there is no such file")
+        if not allow_outside and not mask.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"mask={mask} lies outside the folder of the prompts; allow_outside=true reads it")
     if box is None and mask is None and (point_labels is None or not point_labels.any()):
         raise ValueError("has neither a box nor a mask nor a point with label 1")
     return PromptRow(where, frame, object_id, points, point_labels, box, mask)

@@ -141,16 +141,16 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     """
     cases = find_cases(config, config.labels, plugins)
     if file := prompt_file(config.frames):
-        cases = add_prompts(cases, Path(file))
+        cases = add_prompts(cases, Path(file), allow_outside=config.allow_outside)
     known = {case.name: case for case in cases}
     if unknown := [name for name in config.cases if name not in known]:
         raise PairingError(f"cases={','.join(unknown)} not found in {config.volumes}; it has {', '.join(known)}")
     return with_patients([known[name] for name in config.cases or known], config.group)
 
 
-def add_prompts(cases: Sequence[Case], path: Path) -> list[Case]:
+def add_prompts(cases: Sequence[Case], path: Path, *, allow_outside: bool = False) -> list[Case]:
     """The cases with their rows of a prompt file. Raises `RequestError` for bad rows and for unknown cases."""
-    rows = read_prompt_file(path)
+    rows = read_prompt_file(path, allow_outside=allow_outside)
     names = [case.name for case in cases]
     if unknown := [name for name in rows if name not in names]:
         wrong = [(rows[name][0].where, f"case {name}{nearest(name, names)}") for name in unknown]

@@ -128,3 +128,11 @@ def test_a_truncated_file_is_refused(tmp_path, suffix, part):
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(ReadError, match="not a readable NumPy file"):
         READER.read(path)
+
+
+def test_lengths_below_0_are_no_array(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, VOLUME)
+    path.write_bytes(path.read_bytes().replace(b"(5, 6, 7)", b"(5,-6, 7)"))
+    with pytest.raises(ReadError, match="not a readable NumPy file"):
+        READER.read(path)
