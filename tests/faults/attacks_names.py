@@ -7,6 +7,7 @@ import html.parser
 import os
 import pty
 import shutil
+import sys
 from pathlib import Path
 
 from attacker import Scene, attack
@@ -177,6 +178,7 @@ def progress(scene: Scene) -> None:
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(scene.folder)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         from usframe.cli import main
 
         try:
@@ -190,7 +192,7 @@ def progress(scene: Scene) -> None:
     except OSError:  # its end
         pass
     os.waitpid(child, 0)
-    assert b"case" in shown
+    assert b"case" in shown, "no progress"
     assert b"\x1b[2J" not in shown, "raw codes on the terminal"
     assert "\x9b".encode() not in shown, "raw codes on the terminal"
 
