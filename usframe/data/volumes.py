@@ -108,7 +108,8 @@ def _ask(entry: Entry, path: Path, what: Callable[[Reader], T]) -> T:
     """What a reader answers; what it raises, unless it is meant for the user, names it and the file."""
     make: Any = entry.load()
     try:
-        return what(make())
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of absurd numbers is looked at afterwards
+            return what(make())
     except UsframeError:
         raise
     except Exception as error:

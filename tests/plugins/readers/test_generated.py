@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from usframe import ReadError, read_volume
 from usframe.plugins.load import load_plugins
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # it would be on the terminal
 PLUGINS = load_plugins()
 ITK = (".nrrd", ".mha", ".mhd")
 NIFTI = (".nii", ".nii.gz")
