@@ -130,7 +130,9 @@ def test_a_death_before_the_first_case_is_one_line(data: DataSet, tmp_path: Path
 
 
 def test_an_impatient_ctrl_c_costs_no_table(data: DataSet, tmp_path: Path) -> None:
-    words = data.request(*map(str, breaking(tmp_path, "print('half-way', flush=True); time.sleep(60)")))
+    words = data.request(
+        *map(str, breaking(tmp_path, "print('half-way', flush=True); [time.sleep(0.05) for _ in range(1200)]"))
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "usframe", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

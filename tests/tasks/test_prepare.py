@@ -302,7 +302,8 @@ def stopping_save(file, form):
         file.write(b"half")
         file.flush()
         print("half-way", flush=True)
-        time.sleep(60)
+        for _ in range(1200):
+            time.sleep(0.05)
     saved.append(form)
     save(file, form)
 

@@ -150,7 +150,8 @@ import time
 from usframe import Prompt, hookimpl
 def slow(mask, *, frame, object_id, rng):
     print("half-way", flush=True)
-    time.sleep(30)
+    for _ in range(600):  # a signal just before one long sleep would wait for its end
+        time.sleep(0.05)
     return Prompt(frame, object_id, mask=mask)
 @hookimpl
 def usframe_register_prompts(register):
