@@ -66,12 +66,8 @@ def read_shape(path: Path, *, layout: str = "auto", plugins: Plugins) -> tuple[i
 def files_of(path: Path, plugins: Plugins) -> list[Path]:
     """``path`` and the files that its header names, those that its data are in."""
     _, entry = plugins.readers.for_path(path)
-
-    def named(reader: Any) -> list[Path]:
-        return [Path(file) for file in reader.files(path)] if hasattr(reader, "files") and path.is_file() else []
-
     try:
-        return list(dict.fromkeys([path, *_ask(entry, path, named)]))
+        return list(dict.fromkeys([path, *_ask(entry, path, lambda reader: _named(reader, path))]))
     except CaseError:  # whoever reads it will say so
         return [path]
 
@@ -98,10 +94,15 @@ def _check_inside(path: Path, reader: Reader) -> None:
     folder = path.parent.resolve()
     if path.exists() and not path.resolve().is_relative_to(folder):
         raise ReadError(f"{path}: is a link to {path.resolve()}, outside its folder; allow_outside=true follows it")
-    named: Any = getattr(reader, "files", None)
-    for file in named(path) if named and path.is_file() else []:
-        if not Path(file).resolve().is_relative_to(folder):
+    for file in _named(reader, path):
+        if not file.resolve().is_relative_to(folder):
             raise ReadError(f"{path}: its data are outside its folder, in {file}; allow_outside=true reads them")
+
+
+def _named(reader: Reader, path: Path) -> list[Path]:
+    """The files that the header of ``path`` names, for a reader that knows of such."""
+    files: Any = getattr(reader, "files", None)
+    return [Path(file) for file in files(path)] if files and path.is_file() else []
 
 
 def _ask(entry: Entry, path: Path, what: Callable[[Reader], T]) -> T:

@@ -52,7 +52,8 @@ def open_folder(
     planned = list(writes)
     begun = out / HIDDEN / BEGUN
     try:
-        _check_links(out, planned)
+        kept = (path.relative_to(out).as_posix() for path in (out / HIDDEN).rglob("*"))
+        _check_links(out, (HIDDEN, *kept, *planned))
         if not (out / HIDDEN).exists():
             _check_foreign(out, Manifest(out), planned)
             (out / HIDDEN).mkdir(parents=True)
@@ -96,8 +97,7 @@ def close_folder() -> None:
 
 def _check_links(out: Path, names: Iterable[str]) -> None:
     """Raises `RequestError` for a link on the way to a file in OUT: it would be written or removed elsewhere."""
-    hidden = [path.relative_to(out).as_posix() for path in (out / HIDDEN).rglob("*")] if out.is_dir() else []
-    for name in (HIDDEN, *hidden, *names):
+    for name in names:
         if link := link_in(out, out / name):
             raise RequestError(
                 f"{link} is a link, and results stay in their folder; remove it, or choose another -o"

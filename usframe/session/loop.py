@@ -28,10 +28,7 @@ class NamedCase(Protocol):
 
 C = TypeVar("C", bound=NamedCase)
 Work: TypeAlias = Callable[[C, CaseResult, Progress], None]
-
-
 Keep: TypeAlias = Callable[[CaseResult], None]
-SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _received: list[int] = []
 
@@ -105,7 +102,7 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    caught = [*SIGNALS, signal.SIGINT] if watch.line.is_watched else SIGNALS
+    caught = watch.PASSED_ON if watch.line.is_watched else watch.ENDING
     before = {one: signal.getsignal(one) for one in caught}
 
     def interrupt(number: int, frame: object) -> None:

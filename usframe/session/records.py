@@ -105,7 +105,8 @@ class Session:
 
     def seconds_before(self, results: Sequence[CaseResult]) -> float:
         """What the cases took that were not done again."""
-        return sum(sum(one.seconds.values()) for one in results if one.case in self.skipped)
+        skipped = {*self.skipped}
+        return sum(sum(one.seconds.values()) for one in results if one.case in skipped)
 
     def leave(self, rank: int) -> None:
         """Say that this process has come to its end."""

@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 LINE = "USFRAME_WATCHED"  # environment: the numbers of the two pipes of a watched process
-PASSED_ON = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+PASSED_ON = [signal.SIGINT, *ENDING]
 TOGETHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 MPI = ("OMPI_", "PMI_", "MV2_")
 TICK = 0.2  # seconds between two looks at whether the process is still there

@@ -82,9 +82,6 @@ def prepare_output(
 
     Raises `RequestError`, in every process, where it cannot be had.
     """
-    if share := watch.line.before.share:
-        reopen_folder(config.folder, first=share[0] == 0)
-        return config.folder
     answer = [_prepare(config, "same", facts, files) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
         accelerator.end_training()
@@ -96,14 +93,15 @@ def prepare_output(
 
 def prepare_folder(config: Common, resume: Resume = "never") -> None:
     """`prepare_output` for a task of one process, which begins anew unless ``resume`` says otherwise."""
-    if watch.line.before.share:
-        reopen_folder(config.folder, first=True)
-    elif problem := _prepare(config, resume, None, ()):
+    if problem := _prepare(config, resume, None, ()):
         raise RequestError(problem)
 
 
 def _prepare(config: Common, resume: Resume, facts: Mapping[str, Any] | None, files: Iterable[str]) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
+    if share := watch.line.before.share:  # it was, for the process that this one is there instead of
+        reopen_folder(config.folder, first=share[0] == 0)
+        return ""
     try:
         open_folder(config, [*TASKS[config.task].writes, *files], resume=resume, facts=facts)  # type: ignore[attr-defined]
         if not (config.folder / RECORD).exists():
