@@ -14,7 +14,10 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
+
+from usframe.cli import main
 
 # A job in the background ignores SIGINT, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,6 +59,15 @@ def write_case(data: DataSet, name: str, depth: int = 5, *, seed: int = 0) -> No
     for folder, array in ((data.volumes, volume), (data.labels, labels)):
         folder.mkdir(parents=True, exist_ok=True)
         nib.save(nib.Nifti1Image(array, AFFINE), folder / f"{name}.nii.gz")
+
+
+def usframe_(*words: str | Path) -> Result:
+    """The command in this process, which lets go of its OUT at the end as a process of its own does."""
+    from usframe.session.folder import close_folder
+
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    close_folder()
+    return done
 
 
 @pytest.fixture

@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from attacker import ATTACKS, Scene
 
-KINDS = ("attacks_requests", "attacks_files", "attacks_names", "attacks_folders")
+KINDS = ("requests", "weights", "files", "pictures", "names", "folders")
 WARM = ("predict", "compare", "finetune", "score", "prepare", "preview", "dry_run")
 
 
 def main(folder: Path, *words: str) -> int:
     for name in KINDS:
-        import_module(name)
+        import_module(f"kinds.{name}")
     for name in WARM:
         import_module(f"usframe.tasks.{name}")
     from usframe.plugins import load_plugins

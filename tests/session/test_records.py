@@ -10,18 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from click.testing import CliRunner, Result
-from conftest import DataSet
+from conftest import DataSet, usframe_
 
-from usframe.cli import main
-from usframe.session.folder import close_folder
 from usframe.session.records import Seldom
-
-
-def usframe_(*words: str | Path) -> Result:
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    close_folder()
-    return done
 
 
 def test_tables_are_there_while_cases_are_still_to_come(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,19 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from conftest import DataSet, write_case
+from conftest import DataSet, usframe_, write_case
 
-from usframe.cli import main
 from usframe.data.case import Case
-from usframe.session.folder import close_folder
 from usframe.session.loop import run_case
-
-
-def usframe_(*words: str | Path) -> Result:
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    close_folder()
-    return done
 
 
 def results(out: Path) -> dict[str, bytes]:

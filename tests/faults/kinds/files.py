@@ -15,7 +15,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from attacker import SECRET, Scene, attack
-from attacks_requests import Evil
+
+from kinds.weights import Evil
 
 SIZES = "sizes: 30 20 5"
 NRRD = f"NRRD0004\ntype: uint8\ndimension: 3\n{SIZES}\n"
@@ -120,7 +121,7 @@ _places(
 )
 
 
-def _bytes(what: str, suffix: str, content: object, *words: str) -> None:
+def stored(what: str, suffix: str, content: object, *words: str) -> None:
     def function(scene: Scene) -> None:
         made = content(scene) if callable(content) else content
         assert isinstance(made, bytes)
@@ -171,54 +172,54 @@ def _pickled() -> bytes:
     return file.getvalue()
 
 
-_bytes("of objects", ".npy", lambda scene: _pickled())
-_bytes("that is a pickle", ".npy", lambda scene: pickle.dumps(Evil()))
-_bytes("of objects", ".npz", lambda scene: _npz(_pickled()))
-_bytes("that is a pickle", ".npz", lambda scene: pickle.dumps(Evil()))
-_bytes("that promises terabytes", ".npy", _npy("(30000, 30000, 30000)"))
-_bytes("that promises terabytes", ".npz", _npz(_npy("(30000, 30000, 30000)")))
-_bytes("whose shape overflows", ".npy", _npy(f"({2**62}, {2**62}, 4)"))
-_bytes("of text without end", ".npy", _npy("(1, 1, 1)", "<U2000000000"))
-_bytes("whose header is code", ".npy", _npy("__import__('pathlib').Path('ran').touch()"))
-_bytes("whose header is nested deeply", ".npy", _npy("(" * 5000 + ")" * 5000))
-_bytes("whose header has no end", ".npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b" " * 100)
-_bytes("that unpacks to 4 GB", ".npz", _npz_bomb)
-_bytes("with 4 GB behind its array", ".npz", _npz_hidden_bomb)
-_bytes("of a name that leaves it", ".npz", lambda scene: _npz(_npy("(1, 1, 1)", data=b"a"), "../../../ran"))
-_bytes("that promises terabytes", ".nii.gz", gzip.compress(nifti(30000, 30000, 30000)))
-_bytes("that promises terabytes", ".nii", nifti(30000, 30000, 30000))
-_bytes("that promises 4 GB", ".nii.gz", gzip.compress(nifti(2000, 2000, 1000)))
-_bytes("that promises terabytes", ".nrrd", f"{RAW.replace(SIZES, f'sizes: {HUGE}')}\n".encode() + bytes(99))
-_bytes(
+stored("of objects", ".npy", lambda scene: _pickled())
+stored("that is a pickle", ".npy", lambda scene: pickle.dumps(Evil()))
+stored("of objects", ".npz", lambda scene: _npz(_pickled()))
+stored("that is a pickle", ".npz", lambda scene: pickle.dumps(Evil()))
+stored("that promises terabytes", ".npy", _npy("(30000, 30000, 30000)"))
+stored("that promises terabytes", ".npz", _npz(_npy("(30000, 30000, 30000)")))
+stored("whose shape overflows", ".npy", _npy(f"({2**62}, {2**62}, 4)"))
+stored("of text without end", ".npy", _npy("(1, 1, 1)", "<U2000000000"))
+stored("whose header is code", ".npy", _npy("__import__('pathlib').Path('ran').touch()"))
+stored("whose header is nested deeply", ".npy", _npy("(" * 5000 + ")" * 5000))
+stored("whose header has no end", ".npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b" " * 100)
+stored("that unpacks to 4 GB", ".npz", _npz_bomb)
+stored("with 4 GB behind its array", ".npz", _npz_hidden_bomb)
+stored("of a name that leaves it", ".npz", lambda scene: _npz(_npy("(1, 1, 1)", data=b"a"), "../../../ran"))
+stored("that promises terabytes", ".nii.gz", gzip.compress(nifti(30000, 30000, 30000)))
+stored("that promises terabytes", ".nii", nifti(30000, 30000, 30000))
+stored("that promises 4 GB", ".nii.gz", gzip.compress(nifti(2000, 2000, 1000)))
+stored("that promises terabytes", ".nrrd", f"{RAW.replace(SIZES, f'sizes: {HUGE}')}\n".encode() + bytes(99))
+stored(
     "whose gzip promises terabytes",
     ".nrrd",
     f"{NRRD.replace(SIZES, f'sizes: {HUGE}')}encoding: gzip\n\n".encode() + gzip.compress(bytes(99)),
 )
-_bytes(
+stored(
     "whose bzip2 promises terabytes",
     ".nrrd",
     f"{NRRD.replace(SIZES, f'sizes: {HUGE}')}encoding: bzip2\n\n".encode() + bz2.compress(bytes(99)),
 )
-_bytes(
+stored(
     "whose bzip2 has no end",
     ".nrrd",
     lambda scene: f"{NRRD}encoding: bzip2\n\n".encode() + bz2.compress(bytes(100 << 20)) * 4000,
 )
-_bytes(
+stored(
     "whose gzip has no end",
     ".nrrd",
     lambda scene: f"{NRRD}encoding: gzip\n\n".encode() + gzip.compress(bytes(1 << 26), 1) * 960,
 )
-_bytes("whose gzip has no end", ".nii.gz", lambda scene: gzip.compress(nifti(4, 4, 4) + bytes(1 << 26), 1) * 960)
-_bytes("whose header has no end", ".nii.gz", lambda scene: gzip.compress(bytes(1 << 26), 1) * 320)
-_bytes("that promises terabytes", ".mha", f"{META.replace('30 20 5', HUGE)}ElementDataFile = LOCAL\n".encode())
-_bytes(
+stored("whose gzip has no end", ".nii.gz", lambda scene: gzip.compress(nifti(4, 4, 4) + bytes(1 << 26), 1) * 960)
+stored("whose header has no end", ".nii.gz", lambda scene: gzip.compress(bytes(1 << 26), 1) * 320)
+stored("that promises terabytes", ".mha", f"{META.replace('30 20 5', HUGE)}ElementDataFile = LOCAL\n".encode())
+stored(
     "whose stream promises terabytes",
     ".mha",
     f"{META.replace('30 20 5', HUGE)}CompressedData = True\nElementDataFile = LOCAL\n".encode()
     + zlib.compress(bytes(99)),
 )
-_bytes(
+stored(
     "that is text of another format", ".mha", b"# vtk DataFile Version 2.0\na\nASCII\nDATASET STRUCTURED_POINTS\n"
 )
 
@@ -294,72 +295,6 @@ def volume_socket(scene: Scene) -> None:
         one.bind("bad.nrrd")
         os.chdir(place)
         scene.fails(".nrrd", None, "bad.nrrd")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _png(width: int, height: int, bits: int, colour: int, data: bytes) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
-
-
-def _rows(row: int, rows: int) -> bytes:
-    """Packed rows of zeros, and the byte before each: one block that is repeated."""
-    packer, size = zlib.compressobj(1), 1 << 26
-    first = packer.compress(bytes(size)) + packer.flush(zlib.Z_FULL_FLUSH)
-    again = packer.compress(bytes(size)) + packer.flush(zlib.Z_FULL_FLUSH)
-    return first + again * ((row + 1) * rows // size)
-
-
-_bytes("that promises 10^9 pixels", ".png", _png(30000, 30000, 16, 6, zlib.compress(bytes(999))))
-_bytes("that promises 10^18 pixels", ".png", _png(2**31 - 1, 2**31 - 1, 8, 0, zlib.compress(bytes(999))))
-_bytes("that unpacks to 7 GB", ".png", lambda scene: _png(30000, 30000, 16, 6, _rows(240000, 30000)))
-
-
-def _tif(count: int, width: int, height: int, data: bytes, *, loop: bool = False, far: bool = False) -> bytes:
-    """Pages that all show one packed strip."""
-    file = bytearray(b"II*\0" + bytes(4) + data)
-    place = 4
-    for _ in range(count):
-        at = len(file)
-        file[place : place + 4] = struct.pack("<I", at)
-        tags = [
-            *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1)),
-            *((273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, len(data))),
-        ]
-        file += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-        place = len(file)
-        file += bytes(4)
-    if loop or far:
-        file[place : place + 4] = struct.pack("<I", 0xFFFFFFF0 if far else 8 + len(data))
-    return bytes(file)
-
-
-SHARED = zlib.compress(bytes(8000 * 8000))
-_bytes("of 500 pages in one", ".tif", lambda scene: _tif(500, 8000, 8000, SHARED))
-_bytes("of 100,000 pages in one", ".tif", lambda scene: _tif(100000, 500, 500, zlib.compress(bytes(250000))))
-_bytes("that leads back to itself", ".tif", lambda scene: _tif(3, 30, 20, zlib.compress(bytes(600)), loop=True))
-_bytes("that leads beyond its end", ".tif", lambda scene: _tif(3, 30, 20, zlib.compress(bytes(600)), far=True))
-_bytes("that promises 10^9 pixels", ".tif", lambda scene: _tif(1, 30000, 30000, zlib.compress(bytes(600))))
-_bytes(
-    "that promises 10^9 pixels",
-    ".bmp",
-    b"BM"
-    + struct.pack("<IHHI", 100, 0, 0, 54)
-    + struct.pack("<IiiHHIIiiII", 40, 30000, 30000, 1, 24, 0, 0, 0, 0, 0, 0),
-)
-_bytes(
-    "that promises 10^9 pixels",
-    ".jpg",
-    b"\xff\xd8\xff\xc0\x00\x11\x08"
-    + struct.pack(">HH", 65500, 65500)
-    + b"\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00"
-    + b"\xff\xda\x00\x0c\x03\x01\x00\x02\x00\x03\x00\x00\x3f\x00"
-    + bytes(99)
-    + b"\xff\xd9",
-)
 
 
 @attack("labels of 10^9 objects")

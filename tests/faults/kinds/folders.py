@@ -8,7 +8,8 @@ import shutil
 from hashlib import sha256
 
 from attacker import Scene, attack
-from attacks_requests import Evil
+
+from kinds.weights import Evil
 
 QUICK = (
     *("train.steps=2", "train.batch_size=2", "train.validate_every=1", "train.validation_slices=2"),

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from attacker import Scene, attack
-from attacks_folders import QUICK
+
+from kinds.folders import QUICK
 
 HTML = "<script>alert(1)<" + "\N{DIVISION SLASH}script><img src=x onerror=alert(1)>\"'"
 NAMES = {

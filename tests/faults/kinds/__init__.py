@@ -1,0 +1,1 @@
+"""Attacks by subject, a module each; `attacks.py` counts them."""
