@@ -1,8 +1,7 @@
 """What the attacks of `attacks.py` share: a place of their own, the command in a process that is watched, and what
 must hold afterwards.
 
-The command runs in a fork of a process that has imported everything, which takes a tenth of a second instead of
-five, below a limit of memory and of time.
+The command runs in a fork of this process, below a limit of memory and of time.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import resource
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
 from conftest import DataSet, write_case  # noqa: E402
+from forks import fork  # noqa: E402
 
 SECRET = "hush-4711"
 MEMORY = 3 << 30  # bytes that an attack may cost
@@ -144,37 +143,25 @@ def forked(words: Sequence[str], scene: Scene, limit: float) -> Told:
     """`usframe` with ``words`` in a fork of this process."""
     from usframe.cli import main
 
+    def work() -> None:
+        os.chdir(scene.folder)
+        os.environ.update(scene.environment)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY,) * 2)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for one, clock, times in (
+            (signal.SIGPROF, signal.ITIMER_PROF, 1),  # of computing
+            (signal.SIGALRM, signal.ITIMER_REAL, 8),
+        ):
+            signal.signal(one, signal.SIG_DFL)
+            signal.setitimer(clock, limit * times)
+        sys.argv = ["usframe", *words]
+        main(words, "usframe")
+
     printed = [scene.folder / name for name in (".stdout", ".stderr")]
     started = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        status = 70
-        try:
-            os.chdir(scene.folder)
-            os.environ.update(scene.environment)
-            for number, path in zip((1, 2), printed, strict=True):
-                os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY,) * 2)
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            for one, clock, times in (
-                (signal.SIGPROF, signal.ITIMER_PROF, 1),  # of computing
-                (signal.SIGALRM, signal.ITIMER_REAL, 8),
-            ):
-                signal.signal(one, signal.SIG_DFL)
-                signal.setitimer(clock, limit * times)
-            sys.argv = ["usframe", *words]
-            main(words, "usframe")
-            status = 0
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+    child = fork(work, printed)
     _, ended, usage = os.wait4(child, 0)
     out, err = (path.read_bytes().decode(errors="surrogateescape") for path in printed)
     memory = max(0, usage.ru_maxrss - resident()) << 10

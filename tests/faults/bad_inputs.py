@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from conftest import DataSet, write_case  # noqa: E402
+from forks import fork  # noqa: E402
 from recipes import Place, Recipe, arrays, itk, labelling, nifti, pictures, places, prompting  # noqa: E402
 
 RECIPES = [one for kind in (nifti, itk, arrays, pictures, labelling, places, prompting) for one in kind.RECIPES]
@@ -52,29 +53,17 @@ def usframe(
     words: Sequence[str], folder: Path, recipes: Iterable[Recipe] = (), place: Place | None = None
 ) -> Ended:
     """The command in a child of this process, in which ``recipes`` are followed first."""
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        for number in (1, 2):
-            os.dup2(os.open(folder / str(number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        status = 99
-        try:
-            for recipe in recipes:
-                assert place
-                recipe.make(place._replace(case=case_of(recipe)))
-            from usframe.cli import main
 
-            main(words, "usframe")
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        except BaseException:
-            import traceback
+    def work() -> None:
+        for recipe in recipes:
+            assert place
+            recipe.make(place._replace(case=case_of(recipe)))
+        from usframe.cli import main
 
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+        main(words, "usframe")
+
+    printed = [folder / str(number) for number in (1, 2)]
+    child = fork(work, printed)
     until = time.monotonic() + SECONDS * (10 if place is None else 1)
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > until:
@@ -82,7 +71,7 @@ def usframe(
             os.waitpid(child, 0)
             return Ended(None, "", "")
         time.sleep(0.01)
-    said = [(folder / str(number)).read_text(encoding="utf-8", errors="replace") for number in (1, 2)]
+    said = [path.read_text(encoding="utf-8", errors="replace") for path in printed]
     return Ended(os.waitstatus_to_exitcode(ended[1]), *said)
 
 
