@@ -169,7 +169,7 @@ def draw_imports(places: Mapping[str, Box]) -> Iterator[str]:
             below, above = places[name], places[used]
             start = below.top + below.height / 2 * (nth + 1) / (len(uses[name]) + 1)
             end = above.top + above.height * (1 - (users.index(name) + 1) / (2 * len(users) + 2))
-            bulge = LEFT - 12 - 14.5 * (ORDER.index(name) - ORDER.index(used))
+            bulge = LEFT - 12 - 13 * (ORDER.index(name) - ORDER.index(used))
             arc = f"M{LEFT} {start:.1f}C{bulge:.1f} {start:.1f} {bulge:.1f} {end:.1f} {LEFT - 5} {end:.1f}"
             yield f'<path class="import" marker-end="url(#to)" d="{arc}"/>'
 
