@@ -29,7 +29,7 @@ from usframe.reporting.text import counted
 from usframe.reporting.training import print_gains, write_gains, write_training
 from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
-from usframe.tasks.launch import launch, prepare_output
+from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
 from usframe.training.embeddings import Embeddings
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, scan_case, spread
@@ -140,7 +140,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         write_training(out, progress.curve, gains, run, best_step=progress.best_step)
         if not output.quiet:
             print_gains(gains, out, best_step=progress.best_step)
-    accelerator.end_training()
+    leave(accelerator)
     return 0
 
 
@@ -149,7 +149,7 @@ def dry_run(config: Finetune, plugins: Plugins, output: Output) -> int:
     training, accelerator = start(config, plugins, output)
     if accelerator.is_main_process:
         print(f"{training.describe()}\nNothing was written.")
-    accelerator.end_training()
+    leave(accelerator)
     return 0
 
 
@@ -173,7 +173,7 @@ def start(config: Finetune, plugins: Plugins, output: Output) -> tuple[Training,
     if failed := [result for result in results if result.error]:
         if accelerator.is_main_process:
             print_failures(results)
-        accelerator.end_training()
+        leave(accelerator)
         first = "mend or leave out the files" if len(failed) > 1 else "mend or leave out its files"
         raise CaseError(f"{len(failed)} of {counted(len(results), 'case')} cannot be used; {first}")
     alone = note_single_slices((one.length for one in scanned.values()), config.group)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch.distributed
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast_object_list, set_seed
 from omegaconf import OmegaConf
@@ -57,6 +58,18 @@ def launch(config: Networked, *, training: bool = False) -> Accelerator:
         )
 
 
+def leave(accelerator: Accelerator) -> None:
+    """End what this process shares with others; from here on none falls or waits with another.
+
+    Its group's end holds Python's lock while it waits for its threads; in torch 2.5 they may be waiting for that
+    lock to let go of a tensor. The group's backend, where it is let go of last, waits without it.
+    """
+    group = torch.distributed.group.WORLD if torch.distributed.is_initialized() else None
+    backend = group._get_backend(accelerator.device) if group else None
+    accelerator.end_training()
+    del backend
+
+
 @contextmanager
 def _on_device(device: str) -> Iterator[None]:
     """One GPU of several, such as cuda:1, told to Accelerate in the only way that it listens to."""
@@ -84,7 +97,7 @@ def prepare_output(
     """
     answer = [_prepare(config, "same", facts, files) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
-        accelerator.end_training()
+        leave(accelerator)
         raise RequestError(problem)
     if not accelerator.is_main_process:
         Manifest(config.folder).start()

@@ -37,7 +37,7 @@ from usframe.session.loop import stop_if_interrupted
 from usframe.session.records import Seldom, Session
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment
-from usframe.tasks.launch import launch, prepare_output
+from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
 
@@ -95,7 +95,7 @@ def run(
     facts = {"checkpoint_sha256": identity.sha256}
     prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
     rank, processes = watch.line.before.share or (accelerator.process_index, accelerator.num_processes)
-    accelerator.end_training()  # from here on each process is on its own, and none falls with another
+    leave(accelerator)  # each process is on its own now, and none falls with another
     session = Session(config.folder, experiment.plugins)
     share = share_cases(cases, processes, config, experiment.plugins)[rank]
     started, tables = time.perf_counter(), Seldom()

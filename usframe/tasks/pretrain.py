@@ -12,7 +12,7 @@ from usframe.reporting.record import describe_run, identify
 from usframe.simulation import simulate
 from usframe.simulation.clips import SimulatedClips
 from usframe.tasks import Output
-from usframe.tasks.launch import launch, prepare_output
+from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
 from usframe.training.loop import fit
 from usframe.training.parameters import count_parameters
@@ -60,7 +60,7 @@ def pretrain(config: Pretrain, plugins: Plugins, output: Output) -> int:
         run = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
         write_json(out / "run.json", {**run, "parameters": count_parameters(backbone)})
         write_json(out / "summary.json", progress.curve[-1])
-    accelerator.end_training()
+    leave(accelerator)
     return 0
 
 
