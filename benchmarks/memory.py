@@ -145,13 +145,21 @@ def watched_run(folder: Path, mode: str) -> None:
 
 
 def family(process: int) -> list[int]:
-    """A process, its children and theirs."""
+    """A process, its children and theirs, those of at least a second: a younger one may still share its parent's
+    memory, and count it twice.
+    """
     found = [process]
     for one in found:
         for children in Path(f"/proc/{one}/task").glob("*/children"):
             with suppress(OSError):
-                found += map(int, children.read_text().split())
+                found += [child for child in map(int, children.read_text().split()) if age_of(child) >= 1]
     return found
+
+
+def age_of(process: int) -> float:
+    """In seconds."""
+    started = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
 
 
 def pages_of(process: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from usframe.cli import main
 from usframe.prompting.strategies import make_prompts
-from usframe.scoring.baselines import copy_label, fill_boxes, frames_of, make_baselines
+from usframe.scoring.baselines import copy_label, fill_boxes, frames_of, interpolate_label, make_baselines
 from usframe.types import Prompt
 
 
@@ -76,6 +76,32 @@ def test_a_copy_stays_within_the_extent_of_its_object():
     assert copy_label(labels, {1: {2}}, {1: (1, 3)}).mask.any((1, 2)).tolist() == [False, True, True, True, False]
 
 
+def test_between_two_labels_the_outline_moves_evenly_and_beyond_them_it_is_copied():
+    labels = np.zeros((8, 30, 30), np.uint8)
+    labels[1, 5:9, 5:25] = labels[5, 5:17, 5:25] = 1  # 4 rows, and 12
+    rows = interpolate_label(labels, {1: {1, 5}}).mask.any(2).sum(1)
+    assert rows.tolist() == [4, 4, 6, 8, 10, 12, 12, 12]
+
+
+def test_where_shapes_of_objects_overlap_the_deeper_one_wins_then_the_smaller_id():
+    labels = np.zeros((3, 20, 20), np.uint8)
+    labels[0, 2:18, 2:10], labels[2, 2:18, 6:14] = 2, 2
+    labels[0, 2:18, 10:18] = 1
+    mask = interpolate_label(labels, {1: {0}, 2: {0, 2}}).mask
+    np.testing.assert_array_equal(mask[0], labels[0])
+    assert np.flatnonzero(mask[1, 10] == 2).tolist() == [
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+    ]  # up to 11 it is both, there 0.5 deep
+    alone = interpolate_label(labels, {1: {0}, 2: {0, 2}}, {1: (0, 0)}).mask
+    assert np.flatnonzero(alone[1, 10]).tolist() == [4, 5, 6, 7, 8, 9, 10, 11]
+
+
 def test_boxes_of_a_prompt_file_are_used_and_drawn_from_labels_where_it_has_none():
     labels = np.zeros((2, 8, 8), np.uint8)
     labels[:, 2:4, 2:4] = 1
@@ -108,6 +134,15 @@ def test_propagation_has_the_copied_label_which_is_right_on_its_own_slice(data):
     own = [row for row in table if row["slices"] == "prompted"]
     assert {(row["hd95_mm"], row["assd_mm"], row["nsd"]) for row in own} == {("0.0", "0.0", "1.0")}
     assert {row["measured"] for row in own} == {"2D per frame"}
+
+
+def test_propagation_from_several_slices_has_the_shape_between_them_too(data):
+    run(*data.request("-p", "box", "--mode", "propagate", "frames=[1,3]"))
+    table = rows_of(data.out / "metrics.csv")
+    assert {row["prompt"] for row in table} == {"box", "copied label", "interpolated label"}
+    own = [row for row in table if (row["prompt"], row["slices"]) == ("interpolated label", "prompted")]
+    assert {(row["dice"], row["nsd"], row["oracle"]) for row in own} == {("1.0", "1.0", "true")}
+    assert "interpolated label" in (data.out / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_object_that_a_prompt_file_never_names_is_in_no_mean_of_objects(data, tmp_path):

@@ -14,7 +14,7 @@ from usframe.reporting.record import RunRecord
 from usframe.reporting.results import FAILURE_COLUMNS, CaseResult, Failure, SliceCounts, list_failures
 from usframe.reporting.run import write_rows
 from usframe.reporting.text import counted, written
-from usframe.scoring.baselines import COPIED
+from usframe.scoring.baselines import FROM_LABELS
 from usframe.scoring.summary import Summary, summarise
 from usframe.scoring.table import object_names
 
@@ -58,7 +58,7 @@ def write_comparison(out: Path, results: Sequence[CaseResult], run: RunRecord, *
     scores: dict[str, dict[str, Summary]] = {}
     for (mode, condition), rows in merged.items():
         scores.setdefault(mode, {})[condition] = summarise(rows, seed=run["seed"])
-    cells = list_cells(scores, {*run["oracle_prompts"], COPIED}, names)
+    cells = list_cells(scores, {*run["oracle_prompts"], *FROM_LABELS}, names)
     tests = [test for part, rows in merged.items() for test in list_tests(*part, rows)]
     summary: ComparisonSummary = {
         "cases": {"total": len(results), "failed": len(failures)},

@@ -1,7 +1,8 @@
 """Answers without a network: what a box or one labelled slice is worth by itself.
 
 In slice mode the box of each prompt, filled, and the ellipse inscribed in it. For propagation the label of the
-nearest prompted slice. A network that does no better has added nothing to its prompts.
+nearest prompted slice, and, where an object has several of them, its shape in between. A network that does no
+better has added nothing to its prompts.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from usframe.arrays import Planes
 from usframe.config.schema import Mode
 from usframe.prompting.frames import Extents
+from usframe.shape import Interpolation
 from usframe.types import Prompt, PromptStrategy, Segmentation
 
-FILLED, ELLIPSE, COPIED = "filled box", "ellipse", "copied label"
-BASELINES = (FILLED, ELLIPSE, COPIED)
+FILLED, ELLIPSE, COPIED, INTERPOLATED = "filled box", "ellipse", "copied label", "interpolated label"
+BASELINES = (FILLED, ELLIPSE, COPIED, INTERPOLATED)
+FROM_LABELS = (COPIED, INTERPOLATED)  # they hold the label itself on prompted slices
 
 
 class Draw(Protocol):
@@ -35,15 +38,21 @@ def make_baselines(
     mode: Mode,
     given: Sequence[Prompt],
     draw: Draw,
+    *,
+    several: bool = False,
 ) -> dict[str, Segmentation]:
     """The baselines of one case by name, for the objects and slices in ``prompted`` (object id -> slices).
 
     ``labels``: (D, H, W), 0 is background. ``extents``: where objects may be, see `usframe.prompting.frames`.
     ``given``: prompts with a box; other boxes are drawn with the pieces, margin and noise of ``draw``. An object
-    without a label on a slice has no box there.
+    without a label on a slice has no box there. ``several``: objects may be prompted on more than one slice, so
+    that there is something between them.
     """
     if mode == "propagate":
-        return {COPIED: copy_label(labels, prompted, extents)}
+        answers = {COPIED: copy_label(labels, prompted, extents)}
+        if several:
+            answers[INTERPOLATED] = interpolate_label(labels, prompted, extents)
+        return answers
     there = {(prompt.object_id, prompt.frame) for prompt in given}
     missing = {one: {frame for frame in frames if (one, frame) not in there} for one, frames in prompted.items()}
     boxes = [*given, *draw(_box, frames=missing)]
@@ -103,6 +112,32 @@ def copy_label(
                 copies.append((abs(nearest - frame), object_id, nearest))
         for _, object_id, nearest in sorted(copies, reverse=True):
             plane[labels[nearest] == object_id] = object_id
+        planes.put(frame, plane)
+    return _answer(planes.array(), set(prompted))
+
+
+def interpolate_label(
+    labels: NDArray[np.uint8], prompted: Mapping[int, AbstractSet[int]], extents: Extents | None = None
+) -> Segmentation:
+    """The shape of each object between the prompted slices that have its label (D, H, W), see `usframe.shape`.
+
+    Before the first and behind the last of them the label is copied. Where objects overlap, the one that the pixel
+    lies deeper in wins, then the smaller id.
+    """
+    planes = Planes(labels.shape, np.uint8)
+    shapes = {
+        object_id: Interpolation({frame: labels[frame] == object_id for frame in sorted(frames)})
+        for object_id, frames in sorted(prompted.items())
+        if frames
+    }
+    for frame in range(len(labels)):
+        plane, deepest = np.zeros(labels.shape[1:], np.uint8), np.zeros(labels.shape[1:], np.float32)
+        for object_id, shape in shapes.items():
+            first, last = (extents or {}).get(object_id, (0, len(labels) - 1))
+            if first <= frame <= last:
+                depth, seen = shape(frame), deepest[shape.window]
+                plane[shape.window][depth > seen] = object_id
+                np.maximum(depth, seen, out=seen)
         planes.put(frame, plane)
     return _answer(planes.array(), set(prompted))
 

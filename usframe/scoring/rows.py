@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from usframe.config.schema import Mode
 from usframe.prompting.frames import Extents
-from usframe.scoring.baselines import COPIED, Draw, frames_of, make_baselines
+from usframe.scoring.baselines import FROM_LABELS, Draw, frames_of, make_baselines
 from usframe.scoring.metrics import PromptedSlices, Row, RowKey, Scoring, score_case, score_slices
 from usframe.types import Prompt, Segmentation, Spacing
 
@@ -47,16 +47,24 @@ class Reference:
         return self._score(key, answer, frames, self.oracle_frames(prompts), {*frames})
 
     def score_baselines(
-        self, key: RowKey, prompts: Sequence[Prompt], extents: Extents, mode: Mode, draw: Draw
+        self,
+        key: RowKey,
+        prompts: Sequence[Prompt],
+        extents: Extents,
+        mode: Mode,
+        draw: Draw,
+        *,
+        several: bool = False,
     ) -> Scores:
         """The same for the answers without a network, on the slices that any of ``prompts`` names.
 
-        ``key``: its prompt is replaced by the name of the baseline. ``draw``: see `make_baselines`.
+        ``key``: its prompt is replaced by the name of the baseline. ``draw``, ``several``: see `make_baselines`.
         """
         frames, found = frames_of(prompts), Scores()
         given = [] if self.drawn else [prompt for prompt in prompts if prompt.box is not None]
-        for name, answer in make_baselines(self.labels, frames, extents, mode, given, draw).items():
-            oracle = frames if name == COPIED else {}
+        made = make_baselines(self.labels, frames, extents, mode, given, draw, several=several)
+        for name, answer in made.items():
+            oracle = frames if name in FROM_LABELS else {}
             scores = self._score(replace(key, prompt=name), answer, frames, oracle, {*frames})
             found.rows += scores.rows
             found.slice_rows += scores.slice_rows

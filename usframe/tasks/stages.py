@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from usframe.arrays import release
-from usframe.config.schema import Mode, Predict, prompt_file
+from usframe.config.schema import Mode, Predict, chooses_several, prompt_file
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
 from usframe.data.reading import Reading
@@ -145,7 +145,9 @@ def score_baselines(
         asked = [prompt for variant, prompts in sets.items() if variant.draw == draw for prompt in prompts]
         key = row_key(case, reading, Variant(mode, "", draw))
         drawing = experiment.drawing(case, reading, draw)
-        yield reference(experiment, reading).score_baselines(key, asked, extents, mode, drawing)
+        yield reference(experiment, reading).score_baselines(
+            key, asked, extents, mode, drawing, several=chooses_several(experiment.config.frames)
+        )
 
 
 def reference(experiment: Experiment, reading: Reading) -> Reference:

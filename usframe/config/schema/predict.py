@@ -191,6 +191,13 @@ def prompt_file(rule: Any) -> str:
     return rule.removeprefix("file:") if isinstance(rule, str) and rule.startswith("file:") else ""
 
 
+def chooses_several(rule: str | list[int]) -> bool:
+    """Whether ``frames`` may prompt an object on more than one slice."""
+    if isinstance(rule, list):
+        return len(rule) > 1
+    return rule.startswith(("every:", "uniform:", "file:")) and rule != "uniform:1"
+
+
 def frames_problems(rule: Any) -> list[str]:
     """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
     if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
