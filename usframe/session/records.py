@@ -84,11 +84,14 @@ class Session:
             result.stage = "read"
             if Manifest.current:
                 Manifest.current.fresh = {}
+            gone: OSError | None = None
             try:
                 self.inputs[case.name] = describe_inputs(case, self.plugins)
-            except OSError as error:
-                raise CaseError(f"{error.filename}: cannot be read ({error.strerror})") from error
+            except OSError as error:  # whoever reads the file says so, and what it is for
+                gone = error
             work(case, result, progress)
+            if gone:
+                raise CaseError(f"{gone.filename}: cannot be read ({gone.strerror})")
             if case.meaning:
                 self.inputs[case.name]["meaning"] = case.meaning.decided()
 
