@@ -72,3 +72,15 @@ def _span(shown: list[Any]) -> slice:
         return slice(0, len(shown[0]))
     widest = max(np.ptp(np.flatnonzero(there)) + 1 if there.any() else 0 for there in shown)
     return slice(max(int(places[0]) - widest // 2 - 1, 0), int(places[-1]) + widest // 2 + 2)
+
+
+def clipped_distance(mask: NDArray[np.bool_], limit: float) -> Distance:
+    """`signed_distance`, but no further than ``limit`` pixels from the outline."""
+    if not mask.any():
+        return np.full(mask.shape, -limit, np.float32)
+    margin = int(limit) + 1
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    near = tuple(slice(max(int(one[0]) - margin, 0), int(one[-1]) + margin + 1) for one in (rows, columns))
+    found = np.full(mask.shape, -limit, np.float32)
+    found[near] = np.clip(signed_distance(mask[near]), -limit, limit)
+    return found

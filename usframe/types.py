@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.quality import Quality
+
 if TYPE_CHECKING:
     import torch
 
@@ -93,7 +95,7 @@ class Segmentation:
     ``mask``: (D, H, W) uint8, 0 background, else the object id. ``object_ids``: (O,) ascending.
     ``predicted_iou``: (O, D) float32, NaN where nothing was predicted. ``logits``: (O, D, S/4, S/4) float32 at
     the backbone's decoder resolution, NaN where nothing was predicted; None unless asked for. ``notes``: what was
-    assumed about the volume, one sentence each.
+    assumed about the volume, one sentence each. ``quality``: of every object on every slice.
     """
 
     mask: NDArray[np.uint8]
@@ -101,6 +103,7 @@ class Segmentation:
     predicted_iou: NDArray[np.float32]
     logits: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,13 +178,7 @@ class MemoryBackbone(Backbone, Protocol):
         """The content of a `Memory`: one slice (B = 1) with the decoded masks of its O objects (M = 1)."""
 
     def condition(
-        self,
-        features: Features,
-        memories: Sequence[Memory],
-        *,
-        frame: int,
-        length: int,
-        reverse: bool = False,
+        self, features: Features, memories: Sequence[Memory], *, frame: int, length: int, reverse: bool = False
     ) -> Features:
         """Features of slice ``frame`` (B = 1) of ``length``, fused with memories of O objects: B = O.
 

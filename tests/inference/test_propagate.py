@@ -14,7 +14,8 @@ from toy_backbones import ToyWithMemory
 import usframe
 from usframe import CaseError, Prompt, RequestError, Volume
 from usframe.cli import main
-from usframe.inference.propagate import Tracking, propagate_slices
+from usframe.inference.propagate import propagate_slices
+from usframe.inference.tracks import Tracking
 
 
 @pytest.fixture(scope="module")

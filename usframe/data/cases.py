@@ -83,6 +83,7 @@ def find_cases(settings: Paired, labels: str | None, plugins: Plugins, *, role: 
     meaning = Meaning(
         [case.labels for case in cases if case.labels is not None],
         layout=settings.label_layout or settings.layout,
+        ignore=settings.ignore,
         allow_outside=settings.allow_outside,
         plugins=plugins,
     )

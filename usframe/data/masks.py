@@ -15,7 +15,7 @@ from usframe.data.alignment import affine_of, resample
 from usframe.data.axis import is_per_frame
 from usframe.data.grid import PlacedGrid
 from usframe.data.meaning import Meaning
-from usframe.data.reading import on_grid
+from usframe.data.reading import judged, on_grid
 from usframe.data.volumes import read_volume, reader_takes_role
 from usframe.errors import ReadError
 from usframe.plugins import Plugins
@@ -29,13 +29,16 @@ class MaskPair:
     """Labels and a mask on the same voxels.
 
     ``labels`` and ``mask``: `Volume` of uint8 (D, H, W), 0 background, each with its own notes. ``per_frame``: D
-    counts frames. ``notes``: those of both files and of the grid, each once.
+    counts frames. ``notes``: those of both files and of the grid, each once. ``ignored`` and ``known``: see
+    `usframe.data.reading.Reading`.
     """
 
     labels: Volume
     mask: Volume
     per_frame: bool
     notes: tuple[str, ...]
+    ignored: NDArray[np.bool_] | None = None
+    known: NDArray[np.bool_] | None = None
 
 
 def read_masks(
@@ -68,12 +71,13 @@ def read_masks(
         grid = _common(mask_path, labels, mask, whole)
         labels, mask = _onto(labels_path, labels, grid), _onto(mask_path, mask, grid)
         notes = (*grid.notes, *labels.notes)
-    place = partial(on_grid, volume=grid, geometry=settings.geometry, meaning=meaning)
+    place = partial(on_grid, volume=grid, geometry=settings.geometry, meaning=meaning, ignore=settings.ignore)
     reference = place(labels_path, replace(labels, notes=()), role="labels")
     answer = place(mask_path, mask, role="mask")
     per_frame, assumed = is_per_frame(grid, settings.axis)
-    told = dict.fromkeys((*notes, *reference.notes, *answer.notes, *([assumed] if assumed else [])))
-    return MaskPair(reference, answer, per_frame, tuple(told))
+    data, ignored, known, counted = judged(reference.data, settings.ignore, sparse=settings.sparse)
+    told = dict.fromkeys((*notes, *reference.notes, *answer.notes, *counted, *([assumed] if assumed else [])))
+    return MaskPair(replace(reference, data=data), answer, per_frame, tuple(told), ignored, known)
 
 
 def _common(path: Path, labels: Volume, mask: Volume, image: Volume | None) -> Volume:

@@ -35,19 +35,22 @@ class Meaning:
         masks: Sequence[Path] = (),
         *,
         layout: str = "auto",
+        ignore: int | None = None,
         allow_outside: bool = False,
         plugins: Plugins | None = None,
     ) -> None:
+        """``ignore``: the value of labels that stands for voxels which nobody has judged; it means nothing else."""
+        self.ignore = ignore
         self.files: dict[Role, Sequence[Path]] = {"labels": labels, "mask": masks}
         self.layout, self.allow_outside, self.plugins = layout, allow_outside, plugins
         self._seen: dict[Path, tuple[frozenset[int], Mapping[int, str]]] = {}
 
     @classmethod
-    def of_one(cls, data: Labels, role: Role) -> Meaning:
+    def of_one(cls, data: Labels, role: Role, ignore: int | None = None) -> Meaning:
         """That of a file which stands alone."""
         place = Path()
-        meaning = cls([place] if role == "labels" else [], [place] if role == "mask" else [])
-        meaning._seen[place] = (frozenset(values_of(data)), {})
+        meaning = cls([place] if role == "labels" else [], [place] if role == "mask" else [], ignore=ignore)
+        meaning._seen[place] = (frozenset(values_of(data)) - meaning.left_out(role), {})
         return meaning
 
     def decided(self, questions: Collection[str] | None = None) -> dict[str, Any]:
@@ -55,6 +58,10 @@ class Meaning:
         asked = vars(self).keys() & {"ids", "white"} if questions is None else questions
         answers = {"ids": lambda: dict(self.ids), "white": lambda: sorted(self.white)}
         return {question: answer() for question, answer in answers.items() if question in asked}
+
+    def left_out(self, role: Role) -> set[int]:
+        """The value that is no object in the files of a role."""
+        return {self.ignore} - {None} if role == "labels" else set()  # type: ignore[return-value]
 
     def apply(
         self, path: Path, data: Labels, names: Mapping[int, str], role: Role
@@ -66,6 +73,8 @@ class Meaning:
         names = _distinct(names)
         if names:
             ids = {value: self.ids.get(name, value) for value, name in names.items()} if self._runs else {}
+            if clash := self.left_out(role) & {*names, *ids.values()}:
+                raise ReadError(f"{path}: ignore={clash.pop()} is the value of an object that has a name")
             if max([*ids.values(), 0]) > WHITE:
                 raise ReadError(f"{path}: the run has more than {WHITE} names of objects; segment fewer at once")
             known = {ids.get(value, value): name for value, name in names.items()}
@@ -75,8 +84,10 @@ class Meaning:
             table[list(ids)] = list(ids.values())
             listed = ", ".join(f"{name} is {value}" for value, name in sorted(known.items()))
             return _mapped(data, table), known, [f"objects were matched by name, as in the first file: {listed}"]
-        if data.max() == WHITE and not {*values_of(data)} - {0, WHITE} and role in self.white:
-            ones = np.minimum(np.arange(256), 1)
+        values = {*values_of(data)} - self.left_out(role)
+        if WHITE in values and not values - {0, WHITE} and role in self.white:
+            ones = np.arange(256)
+            ones[WHITE] = 1
             return _mapped(data, ones), {}, ["the label values 0 and 255 were read as 0 and 1"]
         return data, {}, []
 
@@ -125,7 +136,7 @@ class Meaning:
                     path, layout=self.layout, role=role, allow_outside=self.allow_outside, plugins=self.plugins
                 )
                 values = values_of(whole_numbers(path, read.data))
-                self._seen[path] = (frozenset(values), read.names)
+                self._seen[path] = (frozenset(values) - self.left_out(role), read.names)
             except CaseError:
                 self._seen[path] = (frozenset(), {})
         return self._seen[path]

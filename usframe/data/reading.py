@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.arrays import release, values_of
+from usframe.arrays import blocks, gather, release, values_of
 from usframe.config.schema import Paired
 from usframe.data.alignment import align
 from usframe.data.axis import is_per_frame
@@ -33,7 +33,8 @@ class Reading:
     ``volume``: as its reader gave it. ``labels``: (D, H, W) uint8, 0 background, on the same voxels; None where the
     case has none. ``data``: the slices of the volume, (D, H, W) float32 in 0-1. ``notes``: what was assumed or
     repaired, one sentence each. ``per_frame``: D counts frames, so distances are measured within each.
-    ``names``: of objects, by value.
+    ``names``: of objects, by value. ``ignored``: (D, H, W), the voxels that nobody has judged, where there are any.
+    ``known``: (D,), the slices that labels tell about, where they do not about all.
     """
 
     volume: Volume
@@ -42,15 +43,27 @@ class Reading:
     notes: tuple[str, ...]
     per_frame: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
+    ignored: NDArray[np.bool_] | None = None
+    known: NDArray[np.bool_] | None = None
 
     @property
     def empty_slices(self) -> int | None:
-        """Slices without an object; None without labels."""
-        return None if self.labels is None else int((~self.labels.any((1, 2))).sum())
+        """Slices that are known to show no object; None without labels."""
+        if self.labels is None:
+            return None
+        return int((~self.labels.any((1, 2)) & (True if self.known is None else self.known)).sum())
+
+    def labels_with(self, ignore: int | None) -> NDArray[np.uint8]:
+        """The labels with the value ``ignore`` where voxels are ignored."""
+        assert self.labels is not None
+        if self.ignored is None or ignore is None:
+            return self.labels
+        parts, ignored, labels = blocks(self.labels.shape), self.ignored, self.labels
+        return gather((np.where(ignored[part], ignore, labels[part]) for part in parts), labels.shape, np.uint8)
 
     def rest(self) -> None:
         """Have voxels that are on disk in memory no longer than they are looked at."""
-        release(self.volume.data, self.labels)
+        release(self.volume.data, self.labels, self.ignored)
 
 
 def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
@@ -60,7 +73,7 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
     """
     outside = settings.allow_outside
     volume = read_volume(case.volume, layout=settings.layout, allow_outside=outside, plugins=plugins)
-    notes, labels = volume.notes, None
+    notes, labels, ignored, known = volume.notes, None, None, None
     names: Mapping[int, str] = {}
     per_frame, assumed = is_per_frame(volume, settings.axis)
     if case.labels is not None:
@@ -70,15 +83,18 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
             layout=settings.label_layout or settings.layout,
             geometry=settings.geometry,
             meaning=case.meaning,
+            ignore=settings.ignore,
             allow_outside=outside,
             plugins=plugins,
         )
-        labels, names, notes = read.data, read.names, notes + read.notes + ((assumed,) if assumed else ())
+        names, notes = read.names, notes + read.notes + ((assumed,) if assumed else ())
+        labels, ignored, known, told = judged(read.data, settings.ignore, sparse=settings.sparse)
+        notes += told
     try:
         data, repaired = normalise_intensity(volume.data, settings.intensity)
     except CaseError as error:
         raise CaseError(f"{case.volume}: {error}") from error
-    reading = Reading(volume, labels, data, notes + repaired, per_frame, names)
+    reading = Reading(volume, labels, data, notes + repaired, per_frame, names, ignored, known)
     reading.rest()
     return reading
 
@@ -91,6 +107,7 @@ def read_labels(
     role: Role = "labels",
     geometry: str = "refuse",
     meaning: Meaning | None = None,
+    ignore: int | None = None,
     allow_outside: bool = False,
     plugins: Plugins | None = None,
 ) -> Volume:
@@ -102,18 +119,47 @@ def read_labels(
     Raises `ReadError` for other values, for NaN, and for another shape or grid.
     """
     read = read_volume(path, layout=layout, onto=volume, role=role, allow_outside=allow_outside, plugins=plugins)
-    return on_grid(path, read, volume, role=role, geometry=geometry, meaning=meaning)
+    return on_grid(path, read, volume, role=role, geometry=geometry, meaning=meaning, ignore=ignore)
+
+
+def judged(
+    labels: NDArray[np.uint8], ignore: int | None, *, sparse: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None, NDArray[np.bool_] | None, tuple[str, ...]]:
+    """Labels without the value ``ignore``, and ``ignored``, ``known`` and notes as a `Reading` has them.
+
+    With ``sparse`` a slice without any label is unknown instead of empty.
+    """
+    ignored, known, notes = None, None, []
+    if sparse and not (told := np.array([plane.any() for plane in labels])).all():
+        known = told
+        notes.append(f"{told.sum()} of {len(told)} slices have labels (sparse=true): only these prompt and count")
+    if ignore is not None and ignore in values_of(labels):
+        ignored = gather((labels[part] == ignore for part in blocks(labels.shape)), labels.shape, bool)
+        share = np.mean([plane.mean() for plane in ignored])
+        notes.append(f"{share:.1%} of the voxels are ignored (ignore={ignore}): they count for nothing")
+        table = np.arange(256, dtype=np.uint8)
+        table[ignore] = 0
+        labels = gather((table[labels[part]] for part in blocks(labels.shape)), labels.shape, np.uint8)
+    return labels, ignored, known, tuple(notes)
 
 
 def on_grid(
-    path: Path, read: Volume, volume: Volume, *, role: Role, geometry: str, meaning: Meaning | None
+    path: Path,
+    read: Volume,
+    volume: Volume,
+    *,
+    role: Role,
+    geometry: str,
+    meaning: Meaning | None,
+    ignore: int | None = None,
 ) -> Volume:
     """What was read from ``path`` as labels on the voxels of ``volume``; `read_labels` has the rules."""
     placed, notes = align(path, read, volume, geometry, role=role)
     given = whole_numbers(path, placed)
-    data, names, meant = (meaning or Meaning.of_one(given, role)).apply(path, given, read.names, role)
+    meaning = meaning or Meaning.of_one(given, role, ignore)
+    data, names, meant = meaning.apply(path, given, read.names, role)
     notes += meant
-    values = values_of(data)
+    values = sorted({*values_of(data)} - meaning.left_out(role))
     who = "the mask holds" if role == "mask" else "the labels hold"
     if not any(values):
         notes.append(f"{who} no object" + ", so there is nothing to prompt or score" * (role != "mask"))

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, get_args
 
-from usframe.config.schema import Mode, Multimask
+from usframe.config.schema import Drift, Fill, Mode, Multimask
 from usframe.errors import RequestError
 from usframe.inference.decoding import check_prompts
-from usframe.inference.propagate import Tracking, propagate_slices
+from usframe.inference.fill import fill_slices
+from usframe.inference.propagate import propagate_slices
 from usframe.inference.slices import segment_slices
+from usframe.inference.tracks import Tracking
 from usframe.intensity import Slices, normalise_intensity
 from usframe.prompting.frames import find_extents
 from usframe.types import Backbone, Prompt, Segmentation, Volume
@@ -28,6 +30,8 @@ def segment(
     intensity: str = "auto",
     multimask: Multimask = "auto",
     batch_size: int = 8,
+    fill: Fill = "memory",
+    drift: Drift | None = None,
     patience: int = 0,
     z_range: tuple[int, int] | None = None,
 ) -> Segmentation:
@@ -37,15 +41,21 @@ def segment(
     the objects from their prompted slices through the whole volume (`usframe.inference.propagate`).
     ``multimask``: let the decoder propose three masks and take the one of highest predicted IoU ``always``,
     ``never``, or (``auto``) for ambiguous prompts, which are single points.
-    ``patience``: slices in a row without the object after which propagation gives it up in that direction; 0 is
-    never. ``z_range``: the first and last slice to look at. The answer's ``notes`` say what was assumed.
+    ``fill``: ``memory``, or, from prompts on several slices, ``both`` memory and shape
+    (`usframe.inference.fill`), or the ``shape`` alone. ``drift``: what is remembered. ``patience``: slices in a row
+    without the object after which propagation gives it up in that direction; 0 is never. ``z_range``: the first and
+    last slice to look at. The answer's ``notes`` say what was assumed.
     Raises `RequestError` for a mode or prompt that cannot be, `CaseError` for unusable intensities.
     """
-    for key, value, known in (("mode", mode, get_args(Mode)), ("multimask", multimask, get_args(Multimask))):
+    for key, value, known in (
+        ("mode", mode, get_args(Mode)),
+        ("multimask", multimask, get_args(Multimask)),
+        ("fill", fill, get_args(Fill)),
+    ):
         if value not in known:
             raise RequestError(f"{key}={value} is not possible; choose one of {', '.join(known)}")
     data, notes = normalise_intensity(volume.data, intensity)
-    tracking = Tracking(multimask, patience, find_extents(z_range, len(data)))
+    tracking = Tracking(multimask, patience, find_extents(z_range, len(data)), drift or Drift(), fill)
     check_prompts({"": prompts}, data.shape, tracking.extents)
     answers = segment_sets(
         data, {"": prompts}, backbone, mode, tracking, batch_size=batch_size, keep_logits=keep_logits
@@ -66,7 +76,8 @@ def segment_sets(
 ) -> dict[K, Segmentation]:
     """One `Segmentation` per set of prompts on ``data`` (D, H, W) in 0-1, all from one encoding of each slice."""
     if mode == "propagate":
-        return propagate_slices(data, prompt_sets, backbone, tracking, keep_logits=keep_logits, progress=progress)
+        follow = propagate_slices if tracking.fill == "memory" else fill_slices
+        return follow(data, prompt_sets, backbone, tracking, keep_logits=keep_logits, progress=progress)
     return segment_slices(
         data,
         prompt_sets,

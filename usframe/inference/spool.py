@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from usframe.arrays import Planes, explained
 from usframe.geometry import from_model, to_network
+from usframe.inference.trust import dice
 from usframe.inference.verbs import encode
 from usframe.intensity import Slices
+from usframe.quality import Quality
 from usframe.types import Backbone, Decoded, Segmentation
 
 ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
@@ -88,27 +90,44 @@ class Encodings:
 
 
 class Answers:
-    """Decoder logits of every object and slice, until all are there and the larger one can win."""
+    """Decoder logits of every object and slice, until all are there and the larger one can win.
+
+    ``iou``, ``presence``, ``agreement``: (O, D); the last between two answers to the same slice.
+    """
 
     def __init__(self, objects: Sequence[int], depth: int, side: int, file: IO[bytes]) -> None:
         self.objects = tuple(objects)
         self.shape = (len(objects), side, side)
         self.size = 4 * side * side
-        self.iou = np.full((len(objects), depth), np.nan, np.float32)
+        self.iou, self.presence, self.agreement = np.full((3, len(objects), depth), np.nan, np.float32)
         self.answered = np.zeros(self.iou.shape, bool)
         self.file = file
         file.truncate(self.iou.size * self.size)
 
-    def put(self, objects: Sequence[int], frame: int, decoded: Decoded) -> None:
-        """The answer (M = 1) for some of the objects on one slice."""
-        rows = [self.objects.index(object_id) for object_id in objects]
-        seen = (decoded.presence > 0)[:, None, None]
-        logits = torch.where(seen, decoded.logits[:, 0], ABSENT).float().cpu().numpy()
-        for row, plane in zip(rows, logits, strict=True):
+    def put(self, objects: Sequence[int], frame: int, decoded: Decoded, share: float = 1.0) -> None:
+        """The answer (M = 1) for some of the objects on one slice; ``share`` of it where there is one already."""
+        logits = logits_of(decoded)
+        iou, presence = decoded.iou[:, 0].float().cpu().numpy(), decoded.presence.float().cpu().numpy()
+        for n, row in enumerate(self.objects.index(object_id) for object_id in objects):
+            plane, new = logits[n], np.array([iou[n], presence[n]])
+            if share < 1 and self.answered[row, frame]:
+                earlier = self._plane(row, frame)
+                self.agreement[row, frame] = dice(earlier > 0, plane > 0)
+                plane = (1 - share) * earlier + np.float32(share) * plane
+                new = (1 - share) * np.array([self.iou[row, frame], self.presence[row, frame]]) + share * new
             self.file.seek((frame * len(self.objects) + row) * self.size)
-            self.file.write(plane.tobytes())
-        self.iou[rows, frame] = decoded.iou[:, 0].float().cpu().numpy()
-        self.answered[rows, frame] = True
+            self.file.write(plane.astype(np.float32).tobytes())
+            self.iou[row, frame], self.presence[row, frame] = new
+            self.answered[row, frame] = True
+
+    def on(self, frame: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The rows of the objects that were answered on a slice, and their logits (N, S/4, S/4)."""
+        rows = np.flatnonzero(self.answered[:, frame])
+        return rows, self._logits(frame)[rows]
+
+    @property
+    def quality(self) -> Quality:
+        return Quality(self.presence, self.agreement, np.full(self.iou.shape, np.nan, np.float32))
 
     def result(self, shape: tuple[int, ...], keep_logits: bool) -> Segmentation:
         """The masks on slices of ``shape`` (H, W)."""
@@ -116,20 +135,30 @@ class Answers:
         masks = Planes((depth, *shape), np.uint8)
         kept = np.full((count, depth, *self.shape[1:]), np.nan, np.float32) if keep_logits else None
         for frame in map(int, np.flatnonzero(self.answered.any(0))):
-            rows = np.flatnonzero(self.answered[:, frame])
-            logits = self._logits(frame)[rows]
+            rows, logits = self.on(frame)
             full = from_model(logits, (shape[0], shape[1]))
             ids = np.array(self.objects, np.uint8)[rows]
             masks.put(frame, np.where(full.max(0) > 0, ids[full.argmax(0)], 0))
             if kept is not None:
                 kept[rows, frame] = logits
-        return Segmentation(masks.array(), self.objects, self.iou, kept)
+        return Segmentation(masks.array(), self.objects, self.iou, kept, quality=self.quality)
 
     def _logits(self, frame: int) -> NDArray[np.float32]:
         """(O, S/4, S/4) of one slice."""
         self.file.seek(frame * len(self.objects) * self.size)
         read = self.file.read(len(self.objects) * self.size)
         return np.frombuffer(read, np.float32).reshape(self.shape)
+
+    def _plane(self, row: int, frame: int) -> NDArray[np.float32]:
+        self.file.seek((frame * len(self.objects) + row) * self.size)
+        return np.frombuffer(self.file.read(self.size), np.float32).reshape(self.shape[1:])
+
+
+def logits_of(decoded: Decoded) -> NDArray[np.float32]:
+    """(N, S/4, S/4) of the first candidate, far below 0 where the object is not seen."""
+    seen = (decoded.presence > 0)[:, None, None]
+    answer: NDArray[np.float32] = torch.where(seen, decoded.logits[:, 0], ABSENT).float().cpu().numpy()
+    return answer
 
 
 def _save(features: Any, path: Path) -> None:

@@ -53,6 +53,8 @@ class RunRecord(TypedDict, total=False):
     prompts: list[Any]
     mode: str
     frames: str | list[int]
+    fill: str
+    drift: dict[str, Any]
     patience: int
     z_range: str | list[int] | None
     layout: str

@@ -37,7 +37,7 @@ from usframe.scoring.summary import (
 from usframe.scoring.table import object_names, write_metrics, write_slice_metrics
 
 SETTINGS = (
-    *("mode", "frames", "patience", "z_range", "layout", "intensity"),
+    *("mode", "frames", "fill", "patience", "z_range", "layout", "intensity"),
     *("components", "box_margin", "multimask"),
 )
 
@@ -65,6 +65,7 @@ def describe_work(
         "labels": config.labels,
         "prompts": list(config.prompts),
         **{key: getattr(config, key) for key in SETTINGS},  # type: ignore[typeddict-item]
+        "drift": asdict(config.drift),
         "noise": asdict(config.noise),
         "postprocess": dict(config.postprocess),
         "oracle_prompts": sorted(name for name, mark in mark_prompts(rows).items() if mark == ORACLE),

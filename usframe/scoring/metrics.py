@@ -66,6 +66,7 @@ def score_case(
     prompted: PromptedSlices,
     oracle: PromptedSlices,
     asked: AbstractSet[int] | None = None,
+    known: NDArray[np.bool_] | None = None,
     per_frame: bool = False,
     voxel_ml: float | None = None,
 ) -> list[Row]:
@@ -74,7 +75,8 @@ def score_case(
     ``reference``: (D, H, W), 0 is background. ``spacing_mm``: (3,) along D, H, W; None gives distances in pixels.
     ``voxel_ml``: of a voxel, see `usframe.data.axis.voxel_ml`; None, and a clip, give no millilitres. ``prompted``:
     object id -> the frames on which it was prompted; ``oracle``: those of them where the prompt held the object's
-    own label mask. ``asked``: the objects that had a prompt, None for all.
+    own label mask. ``asked``: the objects that had a prompt, None for all. ``known``: (D,), the slices that the
+    reference tells about; None is all.
 
     Overlaps are taken over the voxels of the set of slices at once. Distances are those in space for all slices
     of a volume; of a clip (``per_frame``), a single slice and a part of the slices they are measured on each slice
@@ -83,12 +85,14 @@ def score_case(
     if reference.shape != segmentation.mask.shape:
         raise ValueError(f"reference {reference.shape} and segmentation {segmentation.mask.shape} differ in shape")
     everywhere = np.arange(len(reference))
+    told = np.full(len(reference), True) if known is None else known
     rows = []
     for object_id in _objects(reference, segmentation):
         masks = _Masks(object_id, reference, segmentation, spacing_mm, scoring, asked, per_frame, voxel_ml)
+        masks.whole = bool(told.all())
         on_prompt = np.isin(everywhere, list(prompted.get(object_id, ())))
         on_label = np.isin(everywhere, list(oracle.get(object_id, ())))
-        sets = (np.full(len(everywhere), True), on_prompt, ~on_prompt)
+        sets = (told, on_prompt & told, ~on_prompt & told)
         for slices, chosen in zip(SLICES, sets, strict=True):
             rows.append(masks.row(key, slices, chosen, oracle=bool((on_label & chosen).any())))
     return rows
@@ -104,6 +108,7 @@ def score_slices(
     prompted: PromptedSlices,
     oracle: PromptedSlices,
     asked: AbstractSet[int] | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> list[Row]:
     """Rows for every object and slice where the reference or the answer has it, scored in 2D.
 
@@ -112,7 +117,7 @@ def score_slices(
     rows = []
     for object_id in _objects(reference, segmentation):
         masks = _Masks(object_id, reference, segmentation, spacing_mm, scoring, asked, per_frame=True)
-        for frame in np.flatnonzero(masks.shown).tolist():
+        for frame in np.flatnonzero(masks.shown if known is None else masks.shown & known).tolist():
             slices = "prompted" if frame in prompted.get(object_id, ()) else "unprompted"
             chosen = np.arange(len(reference)) == frame
             row = masks.row(key, slices, chosen, oracle=frame in oracle.get(object_id, ()))
@@ -146,6 +151,7 @@ class _Masks:
         self.object_id, self.segmentation, self.spacing_mm = object_id, segmentation, spacing_mm
         self.scoring, self.asked = scoring, asked is None or object_id in asked
         self.per_frame, self.voxel_ml = per_frame or len(reference) == 1, None if per_frame else voxel_ml
+        self.whole = True
         others = bool({*scoring.metrics} - {*METRICS})
         self.masks = masks = ObjectMasks.of(object_id, reference, segmentation.mask, whole=others)
         self.shown, self.alone = masks.on_reference | masks.on_answer, masks.on_reference ^ masks.on_answer
@@ -171,9 +177,9 @@ class _Masks:
     def row(self, key: RowKey, slices: str, chosen: NDArray[np.bool_], *, oracle: bool) -> Row:
         """The row of the slices that are true in ``chosen`` (D,)."""
         masks = self.masks
-        reference, answer = cropped = choose_slices(masks.cropped, chosen)
+        reference, _ = cropped = choose_slices(masks.cropped, chosen)
         whole = cropped if masks.whole is masks.cropped else choose_slices(masks.whole, chosen)
-        per_frame = self.per_frame or slices != "all"
+        per_frame = self.per_frame or slices != "all" or not self.whole
         scores: dict[str, float | None] = dict.fromkeys(self.scoring.metrics)
         for name in scores if chosen.any() else ():
             pair = cropped if name in METRICS else whole
@@ -193,8 +199,8 @@ class _Masks:
             "slices": slices,
             "n_slices": int(chosen.sum()),
             "scores": {**scores, "predicted_iou": self._predicted_iou(chosen)},
-            "volume_ml": None if voxel_ml is None else np.count_nonzero(answer) * voxel_ml,
-            "reference_volume_ml": None if voxel_ml is None else np.count_nonzero(reference) * voxel_ml,
+            "volume_ml": None if voxel_ml is None else np.count_nonzero(masks.cropped[1]) * voxel_ml,
+            "reference_volume_ml": voxel_ml * np.count_nonzero(reference) if voxel_ml and self.whole else None,
             "unit": "px" if self.spacing_mm is None else "mm",
             "oracle": oracle,
             "group": key.group,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import blocks, gather
 from usframe.config.schema import Mode
 from usframe.prompting.frames import Extents
 from usframe.scoring.baselines import FROM_LABELS, Draw, frames_of, make_baselines
@@ -30,6 +31,7 @@ class Reference:
 
     ``drawn``: prompts were made from these very labels. ``per_frame``: D is time (or unknown), so that
     distances are those of the contours on each frame. ``voxel_ml``: see `usframe.data.axis.voxel_ml`.
+    ``ignored`` (D, H, W) and ``known`` (D,): see `usframe.data.reading.Reading`.
     """
 
     labels: NDArray[np.uint8]
@@ -38,6 +40,8 @@ class Reference:
     drawn: bool = True
     per_frame: bool = False
     voxel_ml: float | None = None
+    ignored: NDArray[np.bool_] | None = None
+    known: NDArray[np.bool_] | None = None
 
     def score(self, key: RowKey, answer: Segmentation, prompts: Sequence[Prompt] | None = None) -> Scores:
         """The rows of one answer to ``prompts``, or of one that was there already."""
@@ -87,15 +91,26 @@ class Reference:
         oracle: PromptedSlices,
         asked: AbstractSet[int] | None,
     ) -> Scores:
+        voxel_ml = self.voxel_ml
+        if self.ignored is not None:
+            answer, voxel_ml = replace(answer, mask=without(answer.mask, self.ignored)), None
         given = (key, self.labels, answer, self.spacing_mm, self.scoring)
         whole = score_case(
             *given,
             prompted=prompted,
             oracle=oracle,
             asked=asked,
+            known=self.known,
             per_frame=self.per_frame,
-            voxel_ml=self.voxel_ml,
+            voxel_ml=voxel_ml,
         )
         if not self.scoring.settings.per_slice:
             return Scores(whole)
-        return Scores(whole, score_slices(*given, prompted=prompted, oracle=oracle, asked=asked))
+        slices = score_slices(*given, prompted=prompted, oracle=oracle, asked=asked, known=self.known)
+        return Scores(whole, slices)
+
+
+def without(mask: NDArray[np.uint8], ignored: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """``mask`` (D, H, W) with background where voxels are ``ignored``."""
+    parts = blocks(mask.shape)
+    return gather((np.where(ignored[part], 0, mask[part]) for part in parts), mask.shape, np.uint8)

@@ -16,6 +16,7 @@ from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import note_single_slices, with_patients
+from usframe.data.reading import judged
 from usframe.data.splits import Split, check_leakage, make_splits, read_splits, write_splits
 from usframe.errors import CaseError, RequestError, escape
 from usframe.files import write_json
@@ -119,7 +120,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
     progress = fit(
         make_objective(config, backbone, plugins, encode),
         backbone,
-        make_samples(config, make_source(training), plugins, smallest=1),
+        make_samples(config, make_source(training), plugins, smallest=1, ignore=config.ignore),
         config.train,
         accelerator,
         out,
@@ -224,11 +225,13 @@ def make_source(training: Training) -> LabelledClips:
 
 def hold_out(scanned: ScannedCase, read: Volumes, config: Finetune) -> Iterator[HeldOut]:
     """A held-out case as slices and, where memory is trained, as a volume."""
-    data, labels = read(scanned.case)
+    data, stored = read(scanned.case)
+    labels, ignored, _, _ = judged(stored, config.ignore, sparse=False)
     frames = np.array(list(spread(scanned.shown, config.train.validation_slices)))
-    yield HeldOut(scanned.case.name, data[frames], labels[frames])
+    some = None if ignored is None else ignored[frames]
+    yield HeldOut(scanned.case.name, data[frames], labels[frames], ignored=some)
     if config.train.recipe != "slice":
-        yield HeldOut(scanned.case.name, data, labels, "propagate")
+        yield HeldOut(scanned.case.name, data, labels, "propagate", ignored)
 
 
 def _before(

@@ -94,7 +94,7 @@ def _read(case: Case, config: Prepare, plugins: Plugins, cache: Cache | None) ->
         "notes": [*reading.notes, *unknown],
     }
     if cache:
-        cache.put(case, reading.data, reading.labels, about)
+        cache.put(case, reading.data, reading.labels_with(config.ignore), about)
     return about
 
 

@@ -28,7 +28,7 @@ def preview(config: Preview, plugins: Plugins, output: Output) -> int:
     scanned = scan_case(case, read)
     source = LabelledClips([scanned], read, length=min(config.clip_length, scanned.length), seed=config.seed)
     clip = source.clip(len(source.items) // 2, config.seed)
-    ids = [int(one) for one in np.unique(clip.labels) if one]
+    ids = [int(one) for one in np.unique(clip.labels) if one not in (0, config.ignore)]
     masks = clip.labels[:, None] == np.array(ids, np.uint8)[:, None, None]
     columns = [("none", [(clip.images, masks)] * config.draws)]
     for name in config.names or plugins.augmentations.names():

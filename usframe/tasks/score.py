@@ -61,6 +61,7 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
         [case.labels for case in cases if case.labels],
         [case.volume for case in cases],
         layout=config.layout,
+        ignore=config.ignore,
         allow_outside=config.allow_outside,
         plugins=plugins,
     )
@@ -130,12 +131,18 @@ def score_masks(
         result.notes.append("voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels")
     objects = tuple(one for one in values_of(mask.data) if one)
     answer = Segmentation(mask.data, objects, np.full((len(objects), len(mask.data)), np.nan, np.float32))
-    empty = int((~labels.data.any((1, 2))).sum())
+    empty = int((~labels.data.any((1, 2)) & (True if pair.known is None else pair.known)).sum())
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
     with result.timed("score"):
         key = RowKey(case.name, case.group, GIVEN, config.name, names={**mask.names, **labels.names})
         reference = Reference(
-            labels.data, labels.spacing_mm, scoring, per_frame=pair.per_frame, voxel_ml=voxel_ml(labels)
+            labels.data,
+            labels.spacing_mm,
+            scoring,
+            per_frame=pair.per_frame,
+            voxel_ml=voxel_ml(labels),
+            ignored=pair.ignored,
+            known=pair.known,
         )
         scores = reference.score(key, answer)
         result.rows += scores.rows

@@ -17,8 +17,8 @@ from usframe.data.reading import Reading
 from usframe.data.writers import mask_suffix, write_mask
 from usframe.errors import CaseError, UsframeError
 from usframe.inference.postprocess import clean_mask
-from usframe.inference.propagate import Tracking
 from usframe.inference.segment import segment_sets
+from usframe.inference.tracks import Tracking
 from usframe.plugins.registry import blame
 from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
@@ -71,7 +71,7 @@ def segment_case(
     progress: Progress,
 ) -> dict[Variant, Segmentation]:
     """The answer to every variant. Raises `CaseError` where memory does not suffice."""
-    tracking = Tracking(config.multimask, config.patience, extents)
+    tracking = Tracking(config.multimask, config.patience, extents, config.drift, config.fill)
     try:
         return segment_sets(
             reading.data, sets, backbone, mode, tracking, batch_size=config.batch_size, progress=progress
@@ -161,6 +161,8 @@ def reference(experiment: Experiment, reading: Reading) -> Reference:
         drawn,
         per_frame=reading.per_frame,
         voxel_ml=voxel_ml(volume),
+        ignored=reading.ignored,
+        known=reading.known,
     )
 
 

@@ -17,7 +17,8 @@ from usframe.types import Augmentation, Prompt, PromptStrategy
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """``images``: (T, H, W) float32 in 0-1. ``objects``: their O ids. ``masks``: (T, O, H, W) bool.
+    """``images``: (T, H, W) float32 in 0-1. ``objects``: their O ids. ``masks``: (T, O, H, W) bool. ``ignored``:
+    (T, H, W), where nobody has judged, None for nowhere.
 
     ``prompts``: for every object on every slice that shows it (or is said to). ``begin``: those of them that
     tracking starts from, on one slice or a few. ``origin`` and ``view``: of its `Clip`.
@@ -30,6 +31,7 @@ class Sample:
     begin: tuple[Prompt, ...]
     origin: str = ""
     view: int = 0
+    ignored: NDArray[np.bool_] | None = None
 
 
 class Mixture:
@@ -53,7 +55,8 @@ class Clips(Dataset[Sample]):
 
     Of the objects of a clip those below ``smallest`` pixels on a slice are not shown there, where another object
     is larger, and ``objects`` at most are kept; each gets ``rounds`` prompts per slice. Tracking begins on one
-    slice, or, at the rate ``several``, on two, of long clips on up to a third of the slices.
+    slice, or, at the rate ``several``, on two, of long clips on up to a third of the slices. ``ignore``: the label
+    of pixels that nobody has judged.
     """
 
     def __init__(
@@ -68,15 +71,16 @@ class Clips(Dataset[Sample]):
         smallest: int = 24,
         several: float = 0.25,
         augment: Augmentation | None = None,
+        ignore: int | None = None,
     ) -> None:
         self.source, self.seed, self.strategy, self.noise = source, seed, strategy, noise
         self.objects, self.rounds, self.smallest = objects, rounds, smallest
-        self.several, self.augment = several, augment
+        self.several, self.augment, self.ignore = several, augment, ignore
 
     def __getitem__(self, number: int) -> Sample:
         clip = self.source(number)
         chance = np.random.default_rng([self.seed, number, 1])
-        images, ids, shown = self._view(clip)
+        images, ids, shown, ignored = self._view(clip)
         objects = {one: shown[:, row] for row, one in enumerate(ids)}
         drawn = [
             make_prompts(objects, self.strategy, noise=self.noise, seed=int(chance.integers(2**62)))
@@ -89,23 +93,28 @@ class Clips(Dataset[Sample]):
         begin = [prompt for prompt in drawn[0] if prompt.frame in first]
         prompts = tuple(prompt for each in drawn for prompt in each)
         masks = np.zeros_like(shown) if clip.absent else shown
-        return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view)
+        return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view, ignored)
 
-    def _view(self, clip: Clip) -> tuple[NDArray[np.float32], tuple[int, ...], NDArray[np.bool_]]:
-        """Images, the ids of the O objects, and what is shown of them, (T, O, H, W)."""
+    def _view(
+        self, clip: Clip
+    ) -> tuple[NDArray[np.float32], tuple[int, ...], NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """Images, the ids of the O objects, what is shown of them, (T, O, H, W), and what is ignored, (T, H, W)."""
         rng = np.random.default_rng([self.seed, clip.view, 2])
         ids = self._choose(clip.labels, rng)
-        images, masks = clip.images, clip.labels[:, None] == np.array(ids, np.uint8)[:, None, None]
+        there = self.ignore is not None and (clip.labels == self.ignore).any()
+        values = np.array([*ids, *([self.ignore] if there else [])], np.uint8)
+        images, masks = clip.images, clip.labels[:, None] == values[:, None, None]
         if self.augment is not None:
             changed, moved = self.augment(images, masks, rng=rng)
-            if moved.any():  # an augmentation that moved every object out of the picture is left out
+            if moved[:, : len(ids)].any():  # one that moved every object out of the picture is left out
                 images, masks = changed, moved
+        ignored, masks = masks[:, -1] if there else None, masks[:, : len(ids)]
         least = min(self.smallest, int(masks.sum((2, 3)).max()))
-        return images, ids, masks & (masks.sum((2, 3), keepdims=True) >= least)
+        return images, ids, masks & (masks.sum((2, 3), keepdims=True) >= least), ignored
 
     def _choose(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """The ids to keep; objects that are small everywhere only where no other is there."""
-        ids = [int(one) for one in np.unique(labels) if one]
+        ids = [int(one) for one in np.unique(labels) if one not in (0, self.ignore)]
         largest = {one: int((labels == one).sum((1, 2)).max()) for one in ids}
         ids = [one for one in ids if largest[one] >= min(self.smallest, max(largest.values()))]
         if len(ids) > self.objects:

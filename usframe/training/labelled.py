@@ -28,7 +28,8 @@ Pair: TypeAlias = tuple[Slices, NDArray[np.uint8]]
 class Volumes:
     """Reads cases, slices (D, H, W) float32 in 0-1 and (D, H, W) uint8, read-only; the last few stay in memory.
 
-    ``notes``: case -> what was assumed about it.
+    Of a sparsely labelled volume D are the slices with labels; voxels that nobody has judged have the value
+    ``settings.ignore``. ``notes``: case -> what was assumed about it.
     """
 
     def __init__(self, settings: Paired, plugins: Plugins) -> None:
@@ -49,8 +50,12 @@ class Volumes:
         reading = read_case(case, self.settings, self.plugins)
         assert reading.labels is not None
         self.notes[case.name] = reading.notes
-        reading.labels.setflags(write=False)
-        return reading.data, reading.labels
+        data, labels = reading.data, reading.labels_with(self.settings.ignore)
+        if reading.known is not None:
+            frames = np.flatnonzero(reading.known)
+            return data[frames], labels[frames]
+        labels.setflags(write=False)
+        return data, labels
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class ScannedCase:
 def scan_case(case: Case, read: Volumes) -> ScannedCase:
     """What is to be known of a case. Raises `CaseError` for files that cannot be used and labels of nothing."""
     data, labels = read(case)
-    objects = labels.any((1, 2))
+    ignore = -1 if read.settings.ignore is None else read.settings.ignore
+    objects = np.array([((plane > 0) & (plane != ignore)).any() for plane in labels])
     if not objects.any():
         raise CaseError(f"{case.labels}: no slice shows an object, so there is nothing to train on")
     shown, empty = (tuple(map(int, np.flatnonzero(which))) for which in (objects, ~objects))

@@ -16,17 +16,21 @@ from usframe.errors import TrainingError, UsframeError
 from usframe.plugins.registry import blame
 from usframe.types import Decoded, Objective
 
+RIGHT = -30.0  # the logit of a pixel that is certainly none of the object
 Losses: TypeAlias = Mapping[str, tuple[Objective, float]]  # name -> loss and its weight
 
 
 def weigh_losses(decoded: Decoded, truth: torch.Tensor, losses: Losses) -> dict[str, torch.Tensor]:
     """The weighted terms and their ``total`` for N decoded prompts, each a mean over prompts.
 
-    ``truth``: (N, h, w) 0/1; logits are interpolated to its size. Of the terms that judge each candidate mask,
-    those of the one with the smallest weighted sum are taken, and none where the object is not there. Raises
-    `TrainingError` for a loss that fails, or answers something else than (N, M) or (N,).
+    ``truth``: (N, h, w) 0/1, NaN where nobody has judged; logits are interpolated to its size. Of the terms that
+    judge each candidate mask, those of the one with the smallest weighted sum are taken, and none where the object
+    is not there. Raises `TrainingError` for a loss that fails, or answers something else than (N, M) or (N,).
     """
     logits = F.interpolate(decoded.logits, size=truth.shape[-2:], mode="bilinear", align_corners=False)
+    if (unknown := truth.isnan()).any():  # as if the network were right and sure there, so that nothing is learned
+        logits = torch.where(unknown[:, None], logits.new_tensor(RIGHT), logits)
+        truth = truth.nan_to_num(0.0)
     full = replace(decoded, logits=logits)
     values = {name: _ask(name, loss, full, truth) for name, (loss, _) in losses.items()}
     present, count = truth.flatten(1).any(1).float(), max(len(truth), 1)

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from usframe.geometry import to_model, to_network
 from usframe.inference.decoding import best_candidates, is_ambiguous
-from usframe.inference.propagate import Track, make_tracks, walk
+from usframe.inference.propagate import walk
+from usframe.inference.tracks import Track, make_tracks
 from usframe.inference.verbs import decode, encode, with_memory
 from usframe.training.clips import Sample
 from usframe.training.losses import Losses, weigh_losses
@@ -97,7 +98,7 @@ def decode_samples(
         (
             to_model(prompt, sample.images.shape[1:], backbone.image_size),
             first + prompt.frame,
-            make_target(backbone, sample.masks[prompt.frame, sample.objects.index(prompt.object_id)]),
+            target_of(backbone, sample, prompt.frame, sample.objects.index(prompt.object_id)),
         )
         for first, sample in number_slices(samples)
         for prompt in sample.prompts
@@ -120,9 +121,10 @@ def correct(prompts: Sequence[Prompt], decoded: Decoded, targets: torch.Tensor, 
     It lies deepest inside the error; a prompt whose answer is right stays as it is. ``size``: S of the network.
     """
     logits = F.interpolate(best_candidates(decoded).logits.detach(), size=targets.shape[-2:], mode="bilinear")[:, 0]
-    answers, wanted = (part.cpu().numpy() for part in (logits > 0, targets > 0.5))
+    answers, wanted, judged = (part.cpu().numpy() for part in (logits > 0, targets > 0.5, ~targets.isnan()))
     return tuple(
-        _click(prompt, wanted[n] & ~answers[n], answers[n] & ~wanted[n], size) for n, prompt in enumerate(prompts)
+        _click(prompt, wanted[n] & ~answers[n], answers[n] & judged[n] & ~wanted[n], size)
+        for n, prompt in enumerate(prompts)
     )
 
 
@@ -152,11 +154,19 @@ def track_samples(backbone: Backbone, features: Features, samples: Sequence[Samp
 
         def put(track: Track, frame: int, decoded: Decoded, sample: Sample = sample) -> None:
             rows = [sample.objects.index(one) for one in track.objects]
-            parts.append((decoded, torch.stack([make_target(backbone, sample.masks[frame, row]) for row in rows])))
+            parts.append((decoded, torch.stack([target_of(backbone, sample, frame, row) for row in rows])))
 
         if sample.begin:
             walk(with_memory(backbone), make_tracks(sample.begin), encoded, sample.images.shape, put)
     return parts
+
+
+def target_of(backbone: Backbone, sample: Sample, frame: int, row: int) -> torch.Tensor:
+    """`make_target` of an object on a slice, NaN where nobody has judged."""
+    target = make_target(backbone, sample.masks[frame, row])
+    if sample.ignored is None:
+        return target
+    return target.masked_fill(make_target(backbone, sample.ignored[frame]) > 0, float("nan"))
 
 
 def make_target(backbone: Backbone, mask: NDArray[np.bool_]) -> torch.Tensor:

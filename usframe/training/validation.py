@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, TypeVar
 
 import numpy as np
@@ -12,12 +12,13 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
 from usframe.config.schema import Mode
-from usframe.inference.propagate import Tracking
 from usframe.inference.segment import segment_sets
+from usframe.inference.tracks import Tracking
 from usframe.intensity import Slices
 from usframe.prompting.frames import choose_frames
 from usframe.prompting.strategies import make_prompts
 from usframe.scoring.metrics import RowKey, Scoring, score_case
+from usframe.scoring.rows import without
 from usframe.types import Backbone, PromptStrategy
 
 T = TypeVar("T")
@@ -35,12 +36,16 @@ class ValidationScore(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """A held-out case. ``image``: (D, H, W) float32 in 0-1, ``labels``: (D, H, W), segmented in ``mode``."""
+    """A held-out case. ``image``: (D, H, W) float32 in 0-1, ``labels``: (D, H, W), segmented in ``mode``.
+
+    ``ignored``: (D, H, W), the voxels that nobody has judged.
+    """
 
     name: str
     image: Slices
     labels: NDArray[np.uint8]
     mode: Mode = "slice"
+    ignored: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,8 @@ class Validation:
         chosen = choose_frames(labels, "largest") if tracks else None
         sets = {name: make_prompts(labels, one, frames=chosen) for name, one in self.strategies.items()}
         for name, answer in segment_sets(image, sets, self.backbone, mode, Tracking()).items():
+            if held_out.ignored is not None:
+                answer = replace(answer, mask=without(answer.mask, held_out.ignored))
             key = RowKey(held_out.name, held_out.name, mode, f"{name} {PROPAGATED}" if tracks else name)
             prompted = {one: {*frames} for one, frames in (chosen or {}).items()}
             for row in score_case(key, labels, answer, None, self.scoring, prompted=prompted, oracle={}):

@@ -123,7 +123,8 @@ class Paired:
 
     ``axis``: what D is, ``space`` or ``time``. ``geometry``: what is done with labels whose header places them on
     another grid than their volume. ``allow_outside``: read data that lies outside the folder of the file that
-    names it.
+    names it. ``sparse``: slices without any label are unknown, not empty. ``ignore``: the label of voxels that
+    nobody has judged.
     """
 
     volumes: str = option("")
@@ -133,6 +134,8 @@ class Paired:
     intensity: Intensity = option("auto")
     axis: Axis = option("auto")
     geometry: Geometry = option("refuse")
+    sparse: bool = option(False)
+    ignore: int | None = option(None, least=1, most=255)
     allow_outside: bool = option(False)
 
 

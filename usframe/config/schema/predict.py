@@ -25,6 +25,8 @@ from usframe.config.schema.options import (
 Mode = Literal["slice", "propagate"]
 Components = Literal["largest", "all", "merged"]
 Multimask = Literal["auto", "always", "never"]
+Fill = Literal["memory", "shape", "both"]
+Candidate = Literal["best", "first"]
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 PROMPT_FILES = (".csv", ".json")
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
@@ -50,12 +52,27 @@ class Metrics:
 
 
 @dataclass
+class Drift:
+    """What propagation remembers of the slices it has come to.
+
+    ``candidate``: of the decoder's three masks the ``best`` by its own prediction, or the ``first``. ``least_iou``:
+    a slice of less predicted IoU is not remembered. ``most_growth``: nor is a mask of more than that many times the
+    pixels of the object's largest prompted one; 0 is without limit.
+    """
+
+    candidate: Candidate = option("best")
+    least_iou: float = option(0.0, least=0, most=1)
+    most_growth: float = option(0.0, least=0)
+
+
+@dataclass
 class Predict(Paired, Networked):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
     cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices
-    or ``file:PATH``. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
+    or ``file:PATH``. ``fill``: what propagation takes slices without a prompt from, see
+    `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
     [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
     """
@@ -68,6 +85,8 @@ class Predict(Paired, Networked):
     box_margin: float = option(0.0, least=0)
     mode: Mode = option("slice")
     frames: str | list[int] = option("largest")
+    fill: Fill = option("memory")
+    drift: Drift = option(Drift)
     patience: int = option(0, least=0)
     z_range: Literal["labels"] | list[int] | None = option(None)
     postprocess: dict[str, Any] = option({}, least=0)
@@ -149,6 +168,8 @@ class Predict(Paired, Networked):
             problems.append("labels is required, because prompts are made from labels: -l LABELS")
         if isinstance(self.frames, list) and self.mode == "slice" and not frames_problems(self.frames):
             problems.append(f"frames={self.frames} is for mode=propagate; slice mode prompts every labelled slice")
+        if self.fill != "memory" and "propagate" not in self.modes:
+            problems.append(f"fill={self.fill} is for mode=propagate")
         if self.z_range == "labels" and not self.labels:
             problems.append("z_range=labels needs labels: -l LABELS")
         return problems
@@ -171,6 +192,8 @@ class Score(Common):
     intensity: Intensity = option("auto")
     axis: Axis = option("auto")
     geometry: Geometry = option("refuse")
+    sparse: bool = option(False)
+    ignore: int | None = option(None, least=1, most=255)
     allow_outside: bool = option(False)
     case_timeout: float = option(0.0, least=0)
     group: str | None = option(None)
