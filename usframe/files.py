@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from usframe.errors import WriteError, safe_cell
 
+CASES = "cases"  # folder of the records of cases, in HIDDEN
 HIDDEN = ".usframe"  # what a run keeps for itself in its folder; ".usframe-..." is an unfinished file
 
 

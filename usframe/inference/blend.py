@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from usframe.arrays import Planes
 from usframe.geometry import from_model
 from usframe.inference.spool import Answers
-from usframe.inference.trust import BLEND_ERROR, SHAPE_ERROR, Features, Place, Trust, dice, expected, memory_share
+from usframe.inference.trust import (
+    BLEND_ERROR,
+    LEAST,
+    Features,
+    Place,
+    Trust,
+    dice,
+    expected,
+    foretell,
+    memory_share,
+)
 from usframe.prompting.frames import Extents
 from usframe.shape import Distance, Interpolation, clipped_distance
 from usframe.types import Segmentation
@@ -36,6 +46,11 @@ class Ways(NamedTuple):
     features: Features
 
     @property
+    def learned(self) -> float:
+        """The error of the shape, by the prompted slices alone."""
+        return float(np.clip(np.exp(self.features[2]) - LEAST, 0, 1))
+
+    @property
     def depth(self) -> Distance:
         """The signed distances of the blend."""
         if self.seen is None:
@@ -51,10 +66,13 @@ class Blend:
         self.shape, self.answers, self.extents = shape, answers, extents
         self.shown: dict[int, dict[int, Mask]] = {one: {} for one in answers.objects}
         self.trust = {one: Trust() for one in answers.objects}
+        self.drawn: set[tuple[int, int]] = set()
 
-    def show(self, one: int, frame: int, mask: Mask) -> None:
-        """The mask (H, W) of an object on a prompted slice."""
+    def show(self, one: int, frame: int, mask: Mask, *, drawn: bool) -> None:
+        """The mask (H, W) of an object on a prompted slice, ``drawn`` by somebody or answered by the network."""
         self.shown[one][frame] = mask
+        if drawn:
+            self.drawn.add((one, frame))
 
     def learn(self, one: int, frame: int, memory: Mask | None = None) -> None:
         """Compare a prompted slice with what the others make of it: their shape, and the ``memory``."""
@@ -82,10 +100,20 @@ class Blend:
                     plane[depth > deepest] = one
                     np.maximum(depth, deepest, out=deepest)
                     quality.agreement[row, frame] = ways.agreement
-                    model = SHAPE_ERROR if ways.seen is None else BLEND_ERROR
-                    quality.error[row, frame] = expected(ways.features, model)
+                    quality.error[row, frame] = self._error(one, row, frame, ways)
             planes.put(frame, plane)
         return Segmentation(planes.array(), answers.objects, answers.iou, logits, quality=quality)
+
+    def _error(self, one: int, row: int, frame: int, ways: Ways) -> float:
+        """What is expected of the blend; of a mask that somebody drew, that it is right."""
+        frames, answers = self.shapes[one].frames, self.answers
+        if (one, frame) in self.drawn:
+            return 0.0
+        if frame in frames or (len(frames) == 1 and ways.seen is not None):
+            distance = min(abs(frame - other) for other in frames)
+            told = foretell(answers.iou[row, [frame]], answers.presence[row, [frame]], float(distance))
+            return float(told[0])
+        return ways.learned if ways.seen is None else expected(ways.features, BLEND_ERROR)
 
     @cached_property
     def shapes(self) -> dict[int, Interpolation]:

@@ -145,7 +145,7 @@ def show(blend: Blend, track: Track, frame: int, decoded: Decoded) -> None:
     full = from_model(logits_of(decoded), (blend.shape[1], blend.shape[2])) > 0
     for n, one in enumerate(track.objects):
         drawn = drawn_mask([prompt for prompt in track.prompts[frame] if prompt.object_id == one])
-        blend.show(one, frame, full[n] if drawn is None else drawn)
+        blend.show(one, frame, full[n] if drawn is None else drawn, drawn=drawn is not None)
 
 
 def drawn_mask(prompts: Sequence[Prompt]) -> NDArray[np.bool_] | None:

@@ -9,13 +9,16 @@ short one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from usframe.inference.decoding import check_prompts
 from usframe.inference.spool import Spool
 from usframe.inference.tracks import DEFAULT, Track, Tracking, find_sought, follow, only, start
+from usframe.inference.trust import foretell
 from usframe.inference.verbs import with_memory
 from usframe.intensity import Slices
 from usframe.types import Backbone, Decoded, MemoryBackbone, Prompt, Segmentation
@@ -55,7 +58,19 @@ def propagate_slices(
             answers[track.owner].put(track.objects, frame, tracking.choose(decoded))
 
         walk(network, tracks, features, data.shape, put, tracking)
-        return {key: answer.result(data.shape[1:], keep_logits) for key, answer in zip(keys, answers, strict=True)}
+        found = {key: answer.result(data.shape[1:], keep_logits) for key, answer in zip(keys, answers, strict=True)}
+        return {key: foretold(answer, prompt_sets[key]) for key, answer in found.items()}
+
+
+def foretold(answer: Segmentation, prompts: Sequence[Prompt]) -> Segmentation:
+    """The answer with the error that is expected of it."""
+    assert answer.quality is not None
+    distance, every = np.zeros_like(answer.predicted_iou), np.arange(len(answer.mask))
+    for row, one in enumerate(answer.object_ids):
+        frames = np.array([[prompt.frame] for prompt in prompts if prompt.object_id == one])
+        distance[row] = np.abs(every - frames).min(0)
+    error = foretell(answer.predicted_iou, answer.quality.presence, distance)
+    return replace(answer, quality=replace(answer.quality, error=error))
 
 
 def walk(

@@ -17,8 +17,10 @@ from usframe.arrays import Planes, release
 from usframe.config.schema import Multimask
 from usframe.geometry import from_model, to_model, to_network
 from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
+from usframe.inference.trust import foretell
 from usframe.inference.verbs import decode, encode
 from usframe.intensity import Slices
+from usframe.quality import Quality
 from usframe.types import Backbone, Features, Prompt, Segmentation
 
 K = TypeVar("K")
@@ -57,11 +59,11 @@ def segment_slices(
         release(*(prompt.mask for _, _, prompt in asked))
         with torch.inference_mode():
             features = encode(backbone, torch.from_numpy(to_network(data[batch], backbone.image_size)))
-            logits, iou = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)
+            logits, iou, presence = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)
         for row, frame in enumerate(batch):
             for name, answer in answers.items():
                 mine = [n for n, (on, owner, _) in enumerate(asked) if (on, owner) == (row, name)]
-                answer.add(frame, [asked[n][2].object_id for n in mine], logits[mine], iou[mine])
+                answer.add(frame, [asked[n][2].object_id for n in mine], logits[mine], iou[mine], presence[mine])
         progress(len(batch))
     return {name: answer.result() for name, answer in answers.items()}
 
@@ -73,13 +75,17 @@ def decode_best(
     index: Sequence[int],
     multimask: Multimask = "auto",
     most: int = 32,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits (N, S/4, S/4) and predicted IoU (N,) of the best candidate, at most ``most`` prompts at a time."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Logits (N, S/4, S/4), predicted IoU (N,) and presence (N,) of the best candidate of every prompt.
+
+    At most ``most`` prompts are decoded at a time.
+    """
     groups: dict[bool, list[int]] = {}
     for n, prompt in enumerate(prompts):
         groups.setdefault(wants_candidates(prompt, multimask), []).append(n)
     side = backbone.image_size // 4
-    logits, iou = np.empty((len(prompts), side, side), np.float32), np.empty(len(prompts), np.float32)
+    logits = np.empty((len(prompts), side, side), np.float32)
+    iou, presence = np.empty((2, len(prompts)), np.float32)
     for several, members in groups.items():
         for start in range(0, len(members), most):
             part = members[start : start + most]
@@ -87,7 +93,8 @@ def decode_best(
             decoded = decode(backbone, features, asked, [index[n] for n in part], multimask=several)
             best = best_candidates(decoded)
             logits[part], iou[part] = best.logits[:, 0].cpu().numpy(), best.iou[:, 0].cpu().numpy()
-    return logits, iou
+            presence[part] = best.presence.float().cpu().numpy()
+    return logits, iou, presence
 
 
 class _Answer:
@@ -96,14 +103,19 @@ class _Answer:
     def __init__(self, shape: tuple[int, int, int], objects: Sequence[int], side: int, keep_logits: bool) -> None:
         self.masks, self.size = Planes(shape, np.uint8), shape[1:]
         self.row = {object_id: row for row, object_id in enumerate(objects)}
-        self.iou = np.full((len(objects), shape[0]), np.nan, np.float32)
+        self.iou, self.presence = np.full((2, len(objects), shape[0]), np.nan, np.float32)
         size = (len(objects), shape[0], side, side)
         self.logits = np.full(size, np.nan, np.float32) if keep_logits else None
 
     def add(
-        self, frame: int, objects: Sequence[int], logits: NDArray[np.float32], iou: NDArray[np.float32]
+        self,
+        frame: int,
+        objects: Sequence[int],
+        logits: NDArray[np.float32],
+        iou: NDArray[np.float32],
+        presence: NDArray[np.float32],
     ) -> None:
-        """Several prompts of one object (its pieces) are united; its predicted IoU is their mean."""
+        """Several prompts of one object (its pieces) are united; its predicted IoU and presence are their means."""
         if not objects:
             return
         present = sorted(set(objects))
@@ -114,8 +126,10 @@ class _Answer:
         self.masks.put(frame, np.where(full.max(0) > 0, ids, 0))
         rows = [self.row[object_id] for object_id in present]
         self.iou[rows, frame] = [iou[piece].mean() for piece in pieces]
+        self.presence[rows, frame] = [presence[piece].mean() for piece in pieces]
         if self.logits is not None:
             self.logits[rows, frame] = united
 
     def result(self) -> Segmentation:
-        return Segmentation(self.masks.array(), tuple(self.row), self.iou, self.logits)
+        quality = Quality(self.presence, np.full_like(self.iou, np.nan), foretell(self.iou, self.presence))
+        return Segmentation(self.masks.array(), tuple(self.row), self.iou, self.logits, quality=quality)

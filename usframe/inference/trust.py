@@ -63,6 +63,11 @@ MEMORY_ERROR = (-0.159, -0.044, -0.047, 0.383, 0.350, 0.303)
 BLEND_ERROR = (-0.580, -0.087, 0.310, 0.099, 0.026, 0.411)
 
 
+# Of an answer whose only way is the network's: of 1, the logarithm of 1 - predicted IoU, presence / 10, and the
+# logarithm of 1 + slices to the nearest prompted one.
+ANSWER_ERROR = (-0.210, 0.969, -0.510, 0.091)
+
+
 @dataclass
 class Trust:
     """What is known of the errors of an object's two ways in this volume.
@@ -90,6 +95,16 @@ class Trust:
         worse = _mean(alike or [ratio for _, ratio in self.memory])
         errors = (SHAPE.error(place) * rate, MEMORY.error(place) * worse, 1 - iou, 1 - agreement)
         return np.array([1.0, place.between, *(logarithm(error) for error in errors)])
+
+
+def foretell(
+    iou: NDArray[np.float32], presence: NDArray[np.float32], distance: NDArray[np.float32] | float = 0.0
+) -> NDArray[np.float32]:
+    """The expected error of masks that only the network speaks for; all of one shape, NaN where it says nothing."""
+    doubt = np.log(np.maximum(1 - iou, 0) + LEAST)
+    always, unsure, seen, far = ANSWER_ERROR
+    told = always + unsure * doubt + seen * np.clip(presence, -10, 10) / 10 + far * np.log1p(distance)
+    return np.asarray(np.clip(np.exp(told) - LEAST, 0, 1), np.float32)
 
 
 def logarithm(error: float) -> float:

@@ -10,9 +10,10 @@ from usframe.errors import escape
 from usframe.files import write_csv, write_json
 from usframe.reporting.cells import Cell, PairTest, Part, list_cells, list_tests, merge_draws, shown_cells, verdict
 from usframe.reporting.comparison_page import plot, table, write_page
+from usframe.reporting.quality import write_quality
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import FAILURE_COLUMNS, CaseResult, Failure, SliceCounts, list_failures
-from usframe.reporting.run import write_rows
+from usframe.reporting.run import quality_of, write_rows
 from usframe.reporting.text import counted, written
 from usframe.scoring.baselines import FROM_LABELS
 from usframe.scoring.summary import Summary, summarise
@@ -53,6 +54,7 @@ def write_comparison(out: Path, results: Sequence[CaseResult], run: RunRecord, *
     ``run``: what run.json holds, see `usframe.reporting.run.describe_work`.
     """
     failures = list_failures(results)
+    write_quality(out, list(quality_of(out, results).values()))
     scored = write_rows(out, results)
     names, merged = object_names(scored), merge_draws(scored)
     scores: dict[str, dict[str, Summary]] = {}

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypedDict
@@ -16,8 +16,10 @@ from typing import Any, TypedDict
 from usframe.errors import shown
 from usframe.files import write_file
 from usframe.plain import of_fields, read_json
+from usframe.reporting.quality import write_piece
 from usframe.reporting.text import counted
 from usframe.scoring.metrics import Row
+from usframe.scoring.quality import QualityRow
 
 INTERRUPTED = "interrupted"  # the stage of a case that Ctrl-C left undone
 GIVEN = "given"  # the mode of masks that were there already
@@ -54,7 +56,8 @@ class Totals(TypedDict):
 class CaseResult:
     """What one case leaves behind besides its masks; plain data, gathered from all processes.
 
-    ``rows``: the scores of sets of slices; ``slice_rows``: those of single slices, where these are scored.
+    ``rows``: the scores of sets of slices; ``slice_rows``: those of single slices, where these are scored;
+    ``quality``: what the network itself says about each slice.
     ``fingerprint``: the row of fingerprint.csv, where a data set is described. ``notes``: what was assumed, one
     sentence each. ``seconds``: stage (``read``, ``prompt``, ``segment``, ``postprocess``, ``write``, ``score``,
     ``overlay``) -> wall time. ``slices``: counts of ``total``, ``encoded`` and, with labels, ``without_object``.
@@ -64,6 +67,7 @@ class CaseResult:
     case: str
     rows: list[Row] = field(default_factory=list)
     slice_rows: list[Row] = field(default_factory=list)
+    quality: list[QualityRow] = field(default_factory=list)
     fingerprint: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -105,11 +109,13 @@ class Records:
 
     def keep(self, kept: Kept) -> None:
         """Raises `WriteError`."""
-        content = json.dumps(asdict(kept), default=lambda number: number.item())
+        write_piece(self.quality(kept.result.case), kept.result.quality)
+        result = replace(kept.result, quality=[])
+        content = json.dumps(asdict(replace(kept, result=result)), default=lambda number: number.item())
         write_file(self._path(kept.result.case), content)
 
     def read(self, case: str) -> Kept | None:
-        """What was kept of a case, None where there is nothing that can be read."""
+        """What was kept of a case but its quality, None where there is nothing that can be read."""
         try:
             content: Mapping[str, Any] = read_json(self._path(case), KeptAs)
             result = content["result"]
@@ -120,6 +126,11 @@ class Records:
 
     def forget(self, case: str) -> None:
         self._path(case).unlink(missing_ok=True)
+        self.quality(case).unlink(missing_ok=True)
+
+    def quality(self, case: str) -> Path:
+        """Where the quality of a case is kept."""
+        return self.folder / "quality" / self._path(case).name
 
     def _path(self, case: str) -> Path:
         """Of a long name only the hash, since names have their limits."""

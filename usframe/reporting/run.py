@@ -9,7 +9,8 @@ from pathlib import Path
 from usframe.config.schema import Compare, Predict
 from usframe.data.patients import note_single_slices
 from usframe.errors import escape
-from usframe.files import write_csv, write_json
+from usframe.files import CASES, HIDDEN, write_csv, write_json
+from usframe.reporting.quality import describe_worst, draw_worst, nested, write_quality
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import (
     FAILURE_COLUMNS,
@@ -17,6 +18,7 @@ from usframe.reporting.results import (
     ORACLE,
     CaseResult,
     Failure,
+    Records,
     count_totals,
     list_failures,
 )
@@ -48,6 +50,7 @@ class Answer(RunSummary):
     out: str
     failures: list[Failure]
     notes: list[str]
+    worst: list[str]
 
 
 def describe_work(
@@ -97,6 +100,8 @@ def write_results(
     """
     rows = write_rows(out, results)
     failures = list_failures(results)
+    pieces = quality_of(out, results)
+    told = write_quality(out, list(pieces.values()))
     summary: RunSummary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
@@ -106,6 +111,7 @@ def write_results(
         "names": object_names(rows),
         "unit": unit_of(rows),
         "measured": measured_of(rows),
+        "expected": nested(told),
     }
     write_csv(out / "failures.csv", FAILURE_COLUMNS, failures)
     write_json(out / "summary.json", summary)
@@ -116,8 +122,16 @@ def write_results(
         name: [path for case in done if (path := folder / f"{case}.png").exists()]
         for name, folder in folders.items()
     }
-    write_report(out / "report.html", summary, run, title=title, overlays=pictures, failures=failures)
-    return {"out": str(out), **summary, "failures": failures, "notes": run["notes"]}
+    drawn = draw_worst(told, pieces)
+    write_report(out / "report.html", summary, run, title=title, overlays=pictures, failures=failures, worst=drawn)
+    worst = describe_worst(told, summary["names"])
+    return {"out": str(out), **summary, "failures": failures, "notes": run["notes"], "worst": worst}
+
+
+def quality_of(out: Path, results: Sequence[CaseResult]) -> dict[str, Path]:
+    """Where the quality of the cases that went well is kept."""
+    records = Records(out / HIDDEN / CASES)
+    return {result.case: records.quality(result.case) for result in results if not result.error}
 
 
 def write_rows(out: Path, results: Sequence[CaseResult]) -> list[Row]:
@@ -154,6 +168,8 @@ def print_results(answer: Answer, seconds: float) -> None:
         unit = f"{answer['unit']}, {answer['measured']}"
         split = answer["mode"] == "propagate"
         print(table(answer["scores"], answer["marks"], unit, split=split, names=answer["names"]))
+    if answer["worst"] and not answer["scores"]:
+        print("Least sure, by what the network and the prompted slices tell:\n  " + "\n  ".join(answer["worst"]))
     for note in answer["notes"]:
         print(escape(f"note: {note}"))
     print(

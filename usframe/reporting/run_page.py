@@ -13,6 +13,7 @@ from usframe.files import write_file
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import GIVEN, Failure, SliceCounts
+from usframe.scoring.quality import Expected
 from usframe.scoring.summary import Summary, added_scores, called
 
 SHOWN_CASES = 12
@@ -33,6 +34,7 @@ class RunSummary(TypedDict):
     names: dict[str, str]
     unit: str
     measured: str
+    expected: dict[str, dict[str, dict[str, Expected]]]
 
 
 def write_report(
@@ -43,10 +45,12 @@ def write_report(
     title: str,
     overlays: Mapping[str, Sequence[Path]],
     failures: Sequence[Failure],
+    worst: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write report.html, which refers to the overlays beside it and to nothing else.
 
-    ``run``: what run.json holds. ``overlays``: prompt -> PNG files below the report's folder. Raises `WriteError`.
+    ``run``: what run.json holds. ``overlays``: prompt -> PNG files below the report's folder. ``worst``: what
+    `usframe.reporting.quality.draw_worst` answers. Raises `WriteError`.
     """
     pictures = {
         prompt: [(file.stem, quote(os.fsencode(file.relative_to(path.parent).as_posix()))) for file in files]
@@ -65,6 +69,7 @@ def write_report(
         measured=summary["measured"],
         slices=summary["slices"],
         pictures=pictures,
+        worst=[{**one, "called": called(str(one["object"]), summary["names"])} for one in worst],
         shown=SHOWN_CASES,
         prompted=summary["mode"] != GIVEN,
         prompt_file=prompt_file(run.get("frames")),

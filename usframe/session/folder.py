@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, TypeAlias
 from usframe.config.places import DATA, entangled
 from usframe.config.schema import Common
 from usframe.errors import RequestError
-from usframe.files import HIDDEN, Manifest, digest, link_in, write_json
+from usframe.files import CASES, HIDDEN, Manifest, digest, link_in, write_json
 from usframe.plain import read_json
 from usframe.reporting.record import version_of
 from usframe.session import RECORD, watch
@@ -26,7 +26,7 @@ if sys.platform != "win32":
 Resume: TypeAlias = Literal["never", "same", "always"]
 
 BEGUN = "begun.json"  # what the run in OUT was begun with
-CASES, DONE = "cases", "done"  # folders of records: of cases, and of processes that have come to their end
+DONE = "done"  # folder of records of processes that have come to their end
 FREE = {"out", "overwrite", "plugins", "case_timeout"}  # keys that may differ, or that are compared otherwise
 PATHS = {*DATA, "checkpoint", "group"}
 _lock: IO[str] | None = None

@@ -90,6 +90,7 @@ def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -
     if result.error:
         result.rows.clear()
         result.slice_rows.clear()
+        result.quality.clear()
     return result
 
 

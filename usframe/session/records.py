@@ -13,11 +13,12 @@ from typing import Any
 from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.errors import CaseError, WriteError, escape
-from usframe.files import HIDDEN, Manifest, write_file
+from usframe.files import CASES, HIDDEN, Manifest, write_file
 from usframe.plugins import Plugins
+from usframe.reporting.quality import read_piece
 from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
 from usframe.session import Output, watch
-from usframe.session.folder import CASES, DONE
+from usframe.session.folder import DONE
 from usframe.session.loop import Keep, Progress, Work, interruptible, run_cases
 
 
@@ -46,13 +47,22 @@ class Session:
                 manifest = Manifest.current
                 if describe_inputs(case, self.plugins, kept.inputs) != kept.inputs:
                     print(escape(f"{case.name}: its files have changed, so it is done again"), file=sys.stderr)
-                elif manifest and all(manifest.has(*output) for output in kept.outputs.items()):
+                elif manifest and self._is_whole(kept, manifest):
                     self.skipped.append(case.name)
                     return True
         except OSError:
             pass  # the case itself will tell
         self.records.forget(case.name)
         return False
+
+    def _is_whole(self, kept: Kept, manifest: Manifest) -> bool:
+        """Whether all that a case left is there as it was."""
+        piece = self.records.quality(kept.result.case)
+        try:
+            read_piece(piece)
+        except (ValueError, TypeError):  # it is not as a run left it
+            return False
+        return piece.exists() and all(manifest.has(*output) for output in kept.outputs.items())
 
     def run(
         self,
@@ -104,7 +114,7 @@ class Session:
             self.records.keep(Kept(result, self.inputs.pop(result.case, {}), outputs))
         except WriteError as error:
             result.stage, result.error = "write", result.error or str(error)
-        result.rows, result.slice_rows = [], []
+        result.rows, result.slice_rows, result.quality = [], [], []
 
     def seconds_before(self, results: Sequence[CaseResult]) -> float:
         """What the cases took that were not done again."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
 from accelerate import Accelerator
 
 from usframe.config.schema import Finetune
@@ -16,7 +16,6 @@ from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import note_single_slices, with_patients
-from usframe.data.reading import judged
 from usframe.data.splits import Split, check_leakage, make_splits, read_splits, write_splits
 from usframe.errors import CaseError, RequestError, escape
 from usframe.files import write_json
@@ -33,11 +32,11 @@ from usframe.tasks import Output
 from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
 from usframe.training.embeddings import Embeddings
-from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, scan_case, spread
+from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, hold_out, scan_case
 from usframe.training.loop import fit
 from usframe.training.lora import merge_adapters
 from usframe.training.parameters import count_parameters, encoder_is_frozen
-from usframe.training.validation import HeldOut, ValidationScore, mean_dice
+from usframe.training.validation import ValidationScore, mean_dice
 from usframe.types import Backbone
 
 BEFORE, EMBEDDINGS = "before.json", "embeddings"
@@ -110,10 +109,14 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
     if accelerator.is_main_process:
         write_splits(out / "splits.json", [split])
     validation = validation_of(config, backbone, strategies_of(config, plugins), plugins, accelerator)
-    held_out = training.part(split.val)
+    held_out, most, tracks = (
+        training.part(split.val),
+        config.train.validation_slices,
+        config.train.recipe != "slice",
+    )
 
     def score() -> list[ValidationScore]:
-        return validation.score_all(held_out, lambda case: hold_out(case, training.read, config))
+        return validation.score_all(held_out, partial(hold_out, read=training.read, slices=most, volume=tracks))
 
     before = _before(out, score, accelerator)
     encode = Embeddings(backbone, out / EMBEDDINGS) if config.train.cache else None
@@ -221,17 +224,6 @@ def make_source(training: Training) -> LabelledClips:
         empty=train.empty,
         versions=train.cache,
     )
-
-
-def hold_out(scanned: ScannedCase, read: Volumes, config: Finetune) -> Iterator[HeldOut]:
-    """A held-out case as slices and, where memory is trained, as a volume."""
-    data, stored = read(scanned.case)
-    labels, ignored, _, _ = judged(stored, config.ignore, sparse=False)
-    frames = np.array(list(spread(scanned.shown, config.train.validation_slices)))
-    some = None if ignored is None else ignored[frames]
-    yield HeldOut(scanned.case.name, data[frames], labels[frames], ignored=some)
-    if config.train.recipe != "slice":
-        yield HeldOut(scanned.case.name, data, labels, "propagate", ignored)
 
 
 def _before(

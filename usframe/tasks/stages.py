@@ -23,7 +23,9 @@ from usframe.plugins.registry import blame
 from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.results import CaseResult
+from usframe.scoring.baselines import frames_of
 from usframe.scoring.metrics import RowKey
+from usframe.scoring.quality import quality_rows
 from usframe.scoring.rows import Reference, Scores
 from usframe.session.loop import Progress
 from usframe.tasks.experiment import Experiment, Variant
@@ -103,6 +105,8 @@ def finish(
             path = mask_path(config.folder, variant.prompt, case)
             write_mask(path, answer.mask, volume, plugins=experiment.plugins)
             release(answer.mask)
+    if variant.draw == 0:
+        result.quality += quality_rows(row_key(case, reading, variant), answer, frames_of(prompts))
     if labels is not None:
         with result.timed("score"):
             keep_scores(

@@ -16,10 +16,11 @@ from usframe.config.schema import Paired
 from usframe.data.cache import open_cached
 from usframe.data.case import Case
 from usframe.data.clips import Clip
-from usframe.data.reading import read_case
+from usframe.data.reading import judged, read_case
 from usframe.errors import CaseError
 from usframe.intensity import Slices
 from usframe.plugins import Plugins
+from usframe.training.validation import HeldOut
 
 KEPT = 2  # volumes held in memory at a time, per process that reads
 Pair: TypeAlias = tuple[Slices, NDArray[np.uint8]]
@@ -155,3 +156,14 @@ def spread(frames: Sequence[int], most: int) -> Iterator[int]:
     """``most`` of the frames, evenly spread; all where there are fewer."""
     count = min(most, len(frames))
     yield from (frames[int((n + 0.5) * len(frames) / count)] for n in range(count))
+
+
+def hold_out(scanned: ScannedCase, read: Volumes, *, slices: int, volume: bool) -> Iterator[HeldOut]:
+    """A held-out case as ``slices`` of its slices at most, and, where memory is trained, as a ``volume``."""
+    data, stored = read(scanned.case)
+    labels, ignored, _, _ = judged(stored, read.settings.ignore, sparse=False)
+    frames = np.array(list(spread(scanned.shown, slices)))
+    some = None if ignored is None else ignored[frames]
+    yield HeldOut(scanned.case.name, data[frames], labels[frames], ignored=some)
+    if volume:
+        yield HeldOut(scanned.case.name, data, labels, "propagate", ignored)

@@ -1,0 +1,150 @@
+"""What speaks for an answer without labels, slice by slice, and which slices a label would help most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe.scoring.table import RowKey
+from usframe.types import Segmentation
+
+# The error of a case, over that of its slices by pixels: its median with and without a second way to the masks,
+# and the standard deviation of its logarithm; of the runs that made the models of `usframe.inference.trust`.
+MEDIAN = {True: 0.86, False: 0.69}
+WIDTH = 0.5
+NORMAL_90 = 1.645
+SUGGESTED = 3  # slices of an object, at most
+APART = 2  # slices from a prompted one, and from each other, at least
+
+
+class QualityRow(TypedDict):
+    """A row of quality.csv: an object on a slice that was answered, None where there is nothing to tell.
+
+    ``distance``: slices to the nearest prompted one, 0 on it. The rest: see `usframe.quality.Quality`.
+    """
+
+    case: str
+    prompt: str
+    mode: str
+    object: int
+    frame: int
+    predicted_iou: float | None
+    presence: float | None
+    area_px: int
+    distance: int | None
+    agreement: float | None
+    expected_dice: float | None
+    name: str
+
+
+class Expected(TypedDict):
+    """The Dice that is expected of an object of a case, and a 90 % interval."""
+
+    dice: float
+    low: float
+    high: float
+
+
+class NextRow(TypedDict):
+    """A row of next.csv: ``rank`` 1 is the slice whose label would help most."""
+
+    case: str
+    prompt: str
+    mode: str
+    object: int
+    rank: int
+    frame: int
+    expected_dice: float | None
+    distance: int | None
+    name: str
+
+
+def quality_rows(key: RowKey, answer: Segmentation, prompted: Mapping[int, AbstractSet[int]]) -> list[QualityRow]:
+    """The rows of every object on the slices where it was answered or is in the mask.
+
+    ``prompted``: object id -> slices.
+    """
+    rows: list[QualityRow] = []
+    area = _areas(answer)
+    for row, one in enumerate(answer.object_ids):
+        frames = np.array(sorted(prompted.get(one, ())))
+        for frame in np.flatnonzero(np.isfinite(answer.predicted_iou[row]) | (area[row] > 0)).tolist():
+            quality = answer.quality
+            told: list[float | None] = [None, None, None]
+            if quality is not None:
+                told = [_known(part[row, frame]) for part in (quality.presence, quality.agreement, quality.error)]
+            rows.append(
+                {
+                    "case": key.case,
+                    "prompt": key.prompt,
+                    "mode": key.mode,
+                    "object": one,
+                    "frame": frame,
+                    "predicted_iou": _known(answer.predicted_iou[row, frame]),
+                    "presence": told[0],
+                    "area_px": int(area[row, frame]),
+                    "distance": int(np.abs(frames - frame).min()) if len(frames) else None,
+                    "agreement": told[1],
+                    "expected_dice": None if told[2] is None else round(1 - told[2], 4),
+                    "name": key.names.get(one, ""),
+                }
+            )
+    return rows
+
+
+def expect(rows: Iterable[QualityRow]) -> Expected | None:
+    """What is expected of one object of a case; None where nothing is known.
+
+    Slices count by their pixels, as in the Dice of all of them together; prompted ones only where there are no
+    others. The interval is that of an error whose logarithm is normal.
+    """
+    known = [row for row in rows if row["expected_dice"] is not None]
+    free = [row for row in known if row["distance"]] or known
+    if not free:
+        return None
+    weights = np.array([row["area_px"] for row in free], float)
+    weights += not weights.any()  # of an object that is nowhere, all slices count the same
+    agreed = any(row["agreement"] is not None for row in free)
+    error = MEDIAN[agreed] * float(np.average([1 - (row["expected_dice"] or 0.0) for row in free], weights=weights))
+    low, high = (1 - min(1.0, error * np.exp(sign * NORMAL_90 * WIDTH)) for sign in (1, -1))
+    return {"dice": round(1 - error, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+
+
+def suggest(rows: Sequence[QualityRow]) -> list[NextRow]:
+    """The slices of one object of a case that should be prompted next: the lowest expected Dice first.
+
+    They lie at least `APART` slices from a prompted one, and a tenth of all slices from each other.
+    """
+    known = [row for row in rows if row["expected_dice"] is not None and (row["distance"] or 0) >= APART]
+    apart, found = max(APART, len(rows) // 10), list[QualityRow]()
+    for row in sorted(known, key=lambda row: (row["expected_dice"], -(row["distance"] or 0), row["frame"])):
+        if all(abs(row["frame"] - other["frame"]) >= apart for other in found):
+            found.append(row)
+    return [
+        {
+            "case": row["case"],
+            "prompt": row["prompt"],
+            "mode": row["mode"],
+            "object": row["object"],
+            "rank": rank,
+            "frame": row["frame"],
+            "expected_dice": row["expected_dice"],
+            "distance": row["distance"],
+            "name": row["name"],
+        }
+        for rank, row in enumerate(found[:SUGGESTED], 1)
+    ]
+
+
+def _areas(answer: Segmentation) -> NDArray[np.intp]:
+    """(O, D) pixels of each object on each slice."""
+    counts = np.array([np.bincount(plane.ravel(), minlength=256) for plane in answer.mask])
+    return counts[:, np.array(answer.object_ids, np.intp)].T
+
+
+def _known(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
