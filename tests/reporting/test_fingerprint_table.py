@@ -1,6 +1,6 @@
 """What a data set is like, for the terminal."""
 
-from usframe.reporting.fingerprint import fingerprint_table
+from usframe.reporting.text import fingerprint_table
 
 
 def test_the_table_has_a_line_per_quantity():

@@ -101,7 +101,7 @@ def test_a_run_that_goes_on_has_the_same_tables_and_mends_what_was_damaged(data)
     words = data.request("-p", "box")
     usframe_(*words)
     before = (data.out / "quality.csv").read_bytes()
-    pieces = sorted((data.out / HIDDEN / "cases" / "quality").iterdir())
+    pieces = sorted((data.out / HIDDEN / "cases" / "slices").iterdir())
     assert len(pieces) == 3
     pieces[0].write_text("[[1, 2]]")
     pieces[1].unlink()

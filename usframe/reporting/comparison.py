@@ -13,7 +13,7 @@ from usframe.reporting.comparison_page import plot, table, write_page
 from usframe.reporting.quality import write_quality
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import FAILURE_COLUMNS, CaseResult, Failure, SliceCounts, list_failures
-from usframe.reporting.run import quality_of, write_rows
+from usframe.reporting.run import pieces_of, write_rows
 from usframe.reporting.text import counted, written
 from usframe.scoring.baselines import FROM_LABELS
 from usframe.scoring.summary import Summary, summarise
@@ -54,7 +54,7 @@ def write_comparison(out: Path, results: Sequence[CaseResult], run: RunRecord, *
     ``run``: what run.json holds, see `usframe.reporting.run.describe_work`.
     """
     failures = list_failures(results)
-    write_quality(out, list(quality_of(out, results).values()))
+    write_quality(out, list(pieces_of(out, results).values()))
     scored = write_rows(out, results)
     names, merged = object_names(scored), merge_draws(scored)
     scores: dict[str, dict[str, Summary]] = {}

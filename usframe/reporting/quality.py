@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any, TypeAlias, get_type_hints
 from usframe.errors import escape
 from usframe.files import write_csv, write_file
 from usframe.plain import read_text
+from usframe.scoring.measures import MeasureRow
 from usframe.scoring.quality import Expected, NextRow, QualityRow, expect, suggest
 from usframe.scoring.summary import called
 
-COLUMNS = tuple(get_type_hints(QualityRow))
+COLUMNS, MEASURES = tuple(get_type_hints(QualityRow)), tuple(get_type_hints(MeasureRow))
 NEXT_COLUMNS = tuple(get_type_hints(NextRow))
 OBJECT = itemgetter("mode", "prompt", "object")  # of a case
 WORST, DRAWN = 5, 12  # of the objects that are listed on the terminal, and drawn on the page
@@ -23,17 +25,27 @@ WORST, DRAWN = 5, 12  # of the objects that are listed on the terminal, and draw
 Told: TypeAlias = dict[str, Any]  # of an object of a case: its case, mode, prompt, object and name, and `Expected`
 
 
-def write_piece(path: Path, rows: Iterable[QualityRow]) -> None:
-    """Keep the rows of one case. Raises `WriteError`."""
-    write_file(path, json.dumps([list(row.values()) for row in rows]))
+@dataclass(frozen=True)
+class Piece:
+    """What one case leaves for the tables of single slices."""
 
+    quality: list[QualityRow]
+    measures: list[MeasureRow]
 
-def read_piece(path: Path) -> list[QualityRow]:
-    """The rows of one case; none where nothing was kept. Raises `ValueError` for a file that is none of ours."""
-    if not path.exists():
-        return []
-    lines: list[list[Any]] = json.loads(read_text(path))
-    return [dict(zip(COLUMNS, line, strict=True)) for line in lines]  # type: ignore[misc]
+    def write(self, path: Path) -> None:
+        """Raises `WriteError`."""
+        tables = (self.quality, self.measures)
+        write_file(path, json.dumps([[list(row.values()) for row in rows] for rows in tables]))
+
+    @classmethod
+    def read(cls, path: Path) -> Piece:
+        """Nothing where there is no such file. Raises `ValueError` and `TypeError` for one that is none of ours."""
+        tables: Any = json.loads(read_text(path)) if path.exists() else [[], []]
+        rows = [
+            [dict(zip(columns, line, strict=True)) for line in lines]
+            for columns, lines in zip((COLUMNS, MEASURES), tables, strict=True)
+        ]
+        return cls(*rows)  # type: ignore[arg-type]
 
 
 def write_quality(out: Path, pieces: Sequence[Path]) -> list[Told]:
@@ -46,7 +58,7 @@ def write_quality(out: Path, pieces: Sequence[Path]) -> list[Told]:
 
     def rows() -> Iterator[QualityRow]:
         for path in pieces:
-            every = sorted(read_piece(path), key=OBJECT)
+            every = sorted(Piece.read(path).quality, key=OBJECT)
             for (mode, prompt, one), group in groupby(every, OBJECT):
                 mine = list(group)
                 about = {"case": mine[0]["case"], "mode": mode, "prompt": prompt, "object": one}
@@ -55,7 +67,7 @@ def write_quality(out: Path, pieces: Sequence[Path]) -> list[Told]:
                 following.extend(suggest(mine))
             yield from every
 
-    if not any(read_piece(path) for path in pieces):
+    if not any(Piece.read(path).quality for path in pieces):
         return []
     write_csv(out / "quality.csv", COLUMNS, rows())
     if following:
@@ -71,7 +83,7 @@ def draw_worst(told: Sequence[Told], pieces: Mapping[str, Path]) -> list[Told]:
     """
     drawn = []
     for one in told[:DRAWN]:
-        rows = [row for row in read_piece(pieces[one["case"]]) if OBJECT(row) == OBJECT(one)]
+        rows = [row for row in Piece.read(pieces[one["case"]]).quality if OBJECT(row) == OBJECT(one)]
         last = max(max(row["frame"] for row in rows), 1)
         known = [row for row in rows if row["expected_dice"] is not None]
         curves: list[list[tuple[float, float]]] = []

@@ -16,8 +16,9 @@ from typing import Any, TypedDict
 from usframe.errors import shown
 from usframe.files import write_file
 from usframe.plain import of_fields, read_json
-from usframe.reporting.quality import write_piece
+from usframe.reporting.quality import Piece
 from usframe.reporting.text import counted
+from usframe.scoring.measures import MeasureRow
 from usframe.scoring.metrics import Row
 from usframe.scoring.quality import QualityRow
 
@@ -57,7 +58,7 @@ class CaseResult:
     """What one case leaves behind besides its masks; plain data, gathered from all processes.
 
     ``rows``: the scores of sets of slices; ``slice_rows``: those of single slices, where these are scored;
-    ``quality``: what the network itself says about each slice.
+    ``quality``: what the network itself says about each slice; ``measures``: of answers and labels.
     ``fingerprint``: the row of fingerprint.csv, where a data set is described. ``notes``: what was assumed, one
     sentence each. ``seconds``: stage (``read``, ``prompt``, ``segment``, ``postprocess``, ``write``, ``score``,
     ``overlay``) -> wall time. ``slices``: counts of ``total``, ``encoded`` and, with labels, ``without_object``.
@@ -68,6 +69,7 @@ class CaseResult:
     rows: list[Row] = field(default_factory=list)
     slice_rows: list[Row] = field(default_factory=list)
     quality: list[QualityRow] = field(default_factory=list)
+    measures: list[MeasureRow] = field(default_factory=list)
     fingerprint: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -109,13 +111,13 @@ class Records:
 
     def keep(self, kept: Kept) -> None:
         """Raises `WriteError`."""
-        write_piece(self.quality(kept.result.case), kept.result.quality)
-        result = replace(kept.result, quality=[])
+        Piece(kept.result.quality, kept.result.measures).write(self.piece(kept.result.case))
+        result = replace(kept.result, quality=[], measures=[])
         content = json.dumps(asdict(replace(kept, result=result)), default=lambda number: number.item())
         write_file(self._path(kept.result.case), content)
 
     def read(self, case: str) -> Kept | None:
-        """What was kept of a case but its quality, None where there is nothing that can be read."""
+        """What was kept of a case but its `Piece`, None where there is nothing that can be read."""
         try:
             content: Mapping[str, Any] = read_json(self._path(case), KeptAs)
             result = content["result"]
@@ -126,11 +128,11 @@ class Records:
 
     def forget(self, case: str) -> None:
         self._path(case).unlink(missing_ok=True)
-        self.quality(case).unlink(missing_ok=True)
+        self.piece(case).unlink(missing_ok=True)
 
-    def quality(self, case: str) -> Path:
-        """Where the quality of a case is kept."""
-        return self.folder / "quality" / self._path(case).name
+    def piece(self, case: str) -> Path:
+        """Where the `Piece` of a case is kept."""
+        return self.folder / "slices" / self._path(case).name
 
     def _path(self, case: str) -> Path:
         """Of a long name only the hash, since names have their limits."""

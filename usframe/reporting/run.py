@@ -10,6 +10,7 @@ from usframe.config.schema import Compare, Predict
 from usframe.data.patients import note_single_slices
 from usframe.errors import escape
 from usframe.files import CASES, HIDDEN, write_csv, write_json
+from usframe.reporting.measures import describe_agreement, write_measures
 from usframe.reporting.quality import describe_worst, draw_worst, nested, write_quality
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import (
@@ -100,8 +101,8 @@ def write_results(
     """
     rows = write_rows(out, results)
     failures = list_failures(results)
-    pieces = quality_of(out, results)
-    told = write_quality(out, list(pieces.values()))
+    pieces = pieces_of(out, results)
+    told, measured = write_quality(out, list(pieces.values())), write_measures(out, list(pieces.values()))
     summary: RunSummary = {
         "cases": {"total": len(results), "failed": len(failures)},
         "slices": run["slices"],
@@ -112,6 +113,7 @@ def write_results(
         "unit": unit_of(rows),
         "measured": measured_of(rows),
         "expected": nested(told),
+        "agreement": {name: describe_agreement(found) for name, found in measured.items()},
     }
     write_csv(out / "failures.csv", FAILURE_COLUMNS, failures)
     write_json(out / "summary.json", summary)
@@ -123,15 +125,24 @@ def write_results(
         for name, folder in folders.items()
     }
     drawn = draw_worst(told, pieces)
-    write_report(out / "report.html", summary, run, title=title, overlays=pictures, failures=failures, worst=drawn)
+    write_report(
+        out / "report.html",
+        summary,
+        run,
+        title=title,
+        overlays=pictures,
+        failures=failures,
+        worst=drawn,
+        measured=measured,
+    )
     worst = describe_worst(told, summary["names"])
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"], "worst": worst}
 
 
-def quality_of(out: Path, results: Sequence[CaseResult]) -> dict[str, Path]:
-    """Where the quality of the cases that went well is kept."""
+def pieces_of(out: Path, results: Sequence[CaseResult]) -> dict[str, Path]:
+    """Where the `Piece` of each case that went well is kept."""
     records = Records(out / HIDDEN / CASES)
-    return {result.case: records.quality(result.case) for result in results if not result.error}
+    return {result.case: records.piece(result.case) for result in results if not result.error}
 
 
 def write_rows(out: Path, results: Sequence[CaseResult]) -> list[Row]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from usframe.config.schema import prompt_file
 from usframe.files import write_file
+from usframe.reporting.measures import Measured, draw_agreement
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import GIVEN, Failure, SliceCounts
@@ -35,6 +36,7 @@ class RunSummary(TypedDict):
     unit: str
     measured: str
     expected: dict[str, dict[str, dict[str, Expected]]]
+    agreement: dict[str, dict[str, dict[str, Any]]]
 
 
 def write_report(
@@ -46,11 +48,13 @@ def write_report(
     overlays: Mapping[str, Sequence[Path]],
     failures: Sequence[Failure],
     worst: Sequence[Mapping[str, Any]] = (),
+    measured: Measured | None = None,
 ) -> None:
     """Write report.html, which refers to the overlays beside it and to nothing else.
 
     ``run``: what run.json holds. ``overlays``: prompt -> PNG files below the report's folder. ``worst``: what
-    `usframe.reporting.quality.draw_worst` answers. Raises `WriteError`.
+    `usframe.reporting.quality.draw_worst` answers. ``measured``: see `usframe.reporting.measures`. Raises
+    `WriteError`.
     """
     pictures = {
         prompt: [(file.stem, quote(os.fsencode(file.relative_to(path.parent).as_posix()))) for file in files]
@@ -70,6 +74,10 @@ def write_report(
         slices=summary["slices"],
         pictures=pictures,
         worst=[{**one, "called": called(str(one["object"]), summary["names"])} for one in worst],
+        propagated=summary["mode"] == "propagate",
+        agreements=[
+            {**one, "called": called(one["object"], summary["names"])} for one in draw_agreement(measured or {})
+        ],
         shown=SHOWN_CASES,
         prompted=summary["mode"] != GIVEN,
         prompt_file=prompt_file(run.get("frames")),

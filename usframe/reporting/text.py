@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from usframe.data.fingerprint import OBJECT
 from usframe.errors import escape
+
+STATISTICS = ("min", "median", "max", "n")
 
 
 def columns(lines: Sequence[Sequence[str]], *, left: Collection[int] | None = None) -> str:
@@ -30,3 +34,17 @@ def counted(number: int, what: str) -> str:
 def written(out: Path, names: Iterable[str]) -> str:
     """The line that says which of the files and folders ``names`` are there in ``out``."""
     return f"Wrote {escape(str(out))}/: {', '.join(name for name in names if (out / name).exists())}"
+
+
+def fingerprint_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
+    """The answer of `usframe.data.fingerprint.summarise_fingerprint` as plain text, a line per quantity."""
+    lines = [["over cases", *STATISTICS]]
+    lines += [
+        [name.replace(OBJECT, "object ").replace("_", " "), *(_short(values[key]) for key in STATISTICS)]
+        for name, values in summary.items()
+    ]
+    return columns(lines, left={0})
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"

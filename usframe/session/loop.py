@@ -88,9 +88,8 @@ def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -
             traceback.print_exc()
             result.error = blame(error)
     if result.error:
-        result.rows.clear()
-        result.slice_rows.clear()
-        result.quality.clear()
+        for kept in (result.rows, result.slice_rows, result.quality, result.measures):
+            kept.clear()
     return result
 
 

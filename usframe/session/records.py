@@ -15,7 +15,7 @@ from usframe.data.case import Case
 from usframe.errors import CaseError, WriteError, escape
 from usframe.files import CASES, HIDDEN, Manifest, write_file
 from usframe.plugins import Plugins
-from usframe.reporting.quality import read_piece
+from usframe.reporting.quality import Piece
 from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
 from usframe.session import Output, watch
 from usframe.session.folder import DONE
@@ -57,9 +57,9 @@ class Session:
 
     def _is_whole(self, kept: Kept, manifest: Manifest) -> bool:
         """Whether all that a case left is there as it was."""
-        piece = self.records.quality(kept.result.case)
+        piece = self.records.piece(kept.result.case)
         try:
-            read_piece(piece)
+            Piece.read(piece)
         except (ValueError, TypeError):  # it is not as a run left it
             return False
         return piece.exists() and all(manifest.has(*output) for output in kept.outputs.items())
@@ -114,7 +114,8 @@ class Session:
             self.records.keep(Kept(result, self.inputs.pop(result.case, {}), outputs))
         except WriteError as error:
             result.stage, result.error = "write", result.error or str(error)
-        result.rows, result.slice_rows, result.quality = [], [], []
+        for kept in (result.rows, result.slice_rows, result.quality, result.measures):
+            kept.clear()
 
     def seconds_before(self, results: Sequence[CaseResult]) -> float:
         """What the cases took that were not done again."""

@@ -32,7 +32,7 @@ class Task:
 
 
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
-TOLD = ("quality.csv", "next.csv")
+TOLD = ("quality.csv", "next.csv", "measures.csv")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
 STATE = ("state/", "state.part/", "state.old/", "tensorboard/")

@@ -26,10 +26,9 @@ from usframe.errors import CaseError, RequestError, WriteError, escape
 from usframe.files import write_json
 from usframe.plain import read_json
 from usframe.plugins import Plugins
-from usframe.reporting.fingerprint import fingerprint_table
 from usframe.reporting.record import describe_host
 from usframe.reporting.results import CaseResult, count_totals, list_failures, print_failures
-from usframe.reporting.text import counted, written
+from usframe.reporting.text import counted, fingerprint_table, written
 from usframe.session.folder import open_folder
 from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import PREPARED, Output

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from usframe.arrays import release
+from usframe.arrays import release, values_of
 from usframe.config.schema import Mode, Predict, chooses_several, prompt_file
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
@@ -24,6 +24,7 @@ from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.results import CaseResult
 from usframe.scoring.baselines import frames_of
+from usframe.scoring.measures import REFERENCE, measure_rows
 from usframe.scoring.metrics import RowKey
 from usframe.scoring.quality import quality_rows
 from usframe.scoring.rows import Reference, Scores
@@ -43,6 +44,12 @@ def run_stages(
     result.slices = {"total": len(reading.data), "encoded": 0}
     if reading.empty_slices is not None:
         result.slices["without_object"] = reading.empty_slices
+
+    if reading.labels is not None and not experiment.compared:
+        key = row_key(case, reading, Variant(config.modes[0], REFERENCE))
+        objects = [one for one in values_of(reading.labels) if one]
+        known = None if reading.known is not None else millilitres(reading)
+        result.measures += measure_rows(key, reading.labels, objects, reading.volume.spacing_mm, known)
 
     def count(slices: int) -> None:
         result.slices["encoded"] += slices
@@ -106,7 +113,12 @@ def finish(
             write_mask(path, answer.mask, volume, plugins=experiment.plugins)
             release(answer.mask)
     if variant.draw == 0:
-        result.quality += quality_rows(row_key(case, reading, variant), answer, frames_of(prompts))
+        key = row_key(case, reading, variant)
+        result.quality += quality_rows(key, answer, frames_of(prompts))
+        if not experiment.compared:
+            result.measures += measure_rows(
+                key, answer.mask, answer.object_ids, volume.spacing_mm, millilitres(reading)
+            )
     if labels is not None:
         with result.timed("score"):
             keep_scores(
@@ -152,6 +164,11 @@ def score_baselines(
         yield reference(experiment, reading).score_baselines(
             key, asked, extents, mode, drawing, several=chooses_several(experiment.config.frames)
         )
+
+
+def millilitres(reading: Reading) -> float | None:
+    """The volume of a voxel; None in a clip, which has none."""
+    return None if reading.per_frame else voxel_ml(reading.volume)
 
 
 def reference(experiment: Experiment, reading: Reading) -> Reference:
