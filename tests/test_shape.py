@@ -36,7 +36,7 @@ def test_a_picture_without_an_outline_is_far_from_one():
     assert (signed_distance(np.ones((3, 3), bool)) > 1000).all()
 
 
-@given(st.integers(10, 60), st.integers(20, 95), st.integers(4, 12), st.integers(4, 12), st.integers(2, 9))
+@given(st.integers(20, 60), st.integers(25, 95), st.integers(8, 16), st.integers(8, 16), st.integers(2, 9))
 def test_a_disc_that_moves_and_grows_is_a_disc_on_the_way(row, column, first, last, length):
     """Also where it moves further than it is wide, so that its outlines on the two slices do not meet."""
     shape = Interpolation({0: disc(20, 25, first), length: disc(row, column, last)})

@@ -71,7 +71,7 @@ def test_limits_of_agreement_are_those_of_bland_and_altman():
     assert found is not None
     sd = np.std([1, 0, -1, 2], ddof=1)
     assert found == pytest.approx((4, 0.5, 0.5 - 1.96 * sd, 0.5 + 1.96 * sd))
-    assert agreement(pairs[:1]) is None
+    assert agreement(pairs[:2]) is None
 
 
 def test_a_run_leaves_the_measures_of_answers_and_of_labels(data):

@@ -54,7 +54,7 @@ def test_the_experiment_names_all_strategies_and_the_noise_of_mild():
 def test_every_file_is_there_and_no_mask(finished):
     data, _ = finished
     assert {path.name for path in data.out.iterdir() if not path.name.startswith(".")} == {
-        *("metrics.csv", "comparison.csv", "tests.csv", "failures.csv"),
+        *("metrics.csv", "comparison.csv", "tests.csv", "failures.csv", "quality.csv", "next.csv"),
         *("comparison.png", "report.html", "summary.json", "run.json", "experiment.yaml"),
     }
     assert (data.out / "comparison.png").read_bytes().startswith(b"\x89PNG")

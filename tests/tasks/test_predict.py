@@ -37,7 +37,7 @@ def test_a_run_leaves_every_file_the_design_names(data):
             assert (data.out / "overlays" / prompt / f"case_{number}.png").is_file()
     names = {path.name for path in data.out.iterdir() if path.is_file()}
     expected = {"metrics.csv", "summary.json", "failures.csv", "experiment.yaml", "run.json", "report.html"}
-    assert names == expected
+    assert names == {*expected, "quality.csv", "measures.csv"}
     assert rows(data.out / "failures.csv") == []
     assert "box" in result.stdout
     assert "report.html" in result.stdout

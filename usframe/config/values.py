@@ -19,6 +19,7 @@ KINDS: dict[Any, str] = {
     str: "text",
     str | None: "text or null",
     int: "a whole number",
+    int | None: "a whole number or null",
     float: "a number",
     float | None: "a number or null",
     bool: "true or false",

@@ -124,8 +124,8 @@ def circumference(mask: NDArray[np.bool_], height: float = 1.0, width: float = 1
 
 
 def agreement(pairs: Sequence[tuple[float, float]]) -> Agreement | None:
-    """Of pairs (answer, reference); None for fewer than two."""
-    if len(pairs) < 2:
+    """Of pairs (answer, reference); None for fewer than three."""
+    if len(pairs) < 3:
         return None
     difference = np.array([answer - reference for answer, reference in pairs])
     bias, reach = float(difference.mean()), 1.96 * float(difference.std(ddof=1))
