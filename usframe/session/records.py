@@ -94,14 +94,16 @@ class Session:
             result.stage = "read"
             if Manifest.current:
                 Manifest.current.fresh = {}
-            gone: OSError | None = None
+            gone = ""
             try:
                 self.inputs[case.name] = describe_inputs(case, self.plugins)
-            except OSError as error:  # whoever reads the file says so, and what it is for
-                gone = error
-            work(case, result, progress)
+            except OSError as error:
+                gone = f"{error.filename}: cannot be read ({error.strerror})"
+                if not isinstance(error, FileNotFoundError) and Path(str(error.filename)) in case.files.values():
+                    raise CaseError(gone) from error
+            work(case, result, progress)  # of a missing file, or one that a header names, its reader says more
             if gone:
-                raise CaseError(f"{gone.filename}: cannot be read ({gone.strerror})")
+                raise CaseError(gone)
             if case.meaning:
                 self.inputs[case.name]["meaning"] = case.meaning.decided()
 

@@ -111,7 +111,7 @@ RECIPES = [
     Recipe("labels_pipe", instead(os.mkfifo, labelled=True), "a pipe, a socket or a device"),
     Recipe("socket", instead(bind), "a pipe, a socket or a device"),
     Recipe("dead_link", instead(linked("nowhere.nii.gz")), "link leads to no file"),
-    Recipe("link_to_itself", instead(lambda path: path.symlink_to(path.name)), "link leads to no file"),
+    Recipe("link_to_itself", instead(lambda path: path.symlink_to(path.name)), "symbolic links"),
     Recipe("labels_dead_link", instead(linked("nowhere.nii.gz"), labelled=True), "link leads to no file"),
     Recipe("link_outside", instead(moved_out), OUTSIDE),
     Recipe("labels_link_outside", instead(moved_out, labelled=True), OUTSIDE),
