@@ -64,10 +64,15 @@ def leave(accelerator: Accelerator) -> None:
     Its group's end holds Python's lock while it waits for its threads; in torch 2.5 they may be waiting for that
     lock to let go of a tensor. The group's backend, where it is let go of last, waits without it.
     """
-    group = torch.distributed.group.WORLD if torch.distributed.is_initialized() else None
-    backend = group._get_backend(accelerator.device) if group else None
+    backend = _backend(accelerator.device)
     accelerator.end_training()
     del backend
+
+
+def _backend(device: torch.device) -> Any:
+    """That of the process group, nothing else of which is kept; None where this process is alone."""
+    group = torch.distributed.group.WORLD if torch.distributed.is_initialized() else None
+    return group._get_backend(device) if group else None
 
 
 @contextmanager
