@@ -83,12 +83,12 @@ class Meaning:
             table = np.arange(256, dtype=np.uint8)
             table[list(ids)] = list(ids.values())
             listed = ", ".join(f"{name} is {value}" for value, name in sorted(known.items()))
-            return _mapped(data, table), known, [f"objects were matched by name, as in the first file: {listed}"]
+            return mapped(data, table), known, [f"objects were matched by name, as in the first file: {listed}"]
         values = {*values_of(data)} - self.left_out(role)
         if WHITE in values and not values - {0, WHITE} and role in self.white:
             ones = np.arange(256)
             ones[WHITE] = 1
-            return _mapped(data, ones), {}, ["the label values 0 and 255 were read as 0 and 1"]
+            return mapped(data, ones), {}, ["the label values 0 and 255 were read as 0 and 1"]
         return data, {}, []
 
     @property
@@ -162,7 +162,8 @@ def whole_numbers(path: Path, data: NDArray[Any]) -> Labels:
     return gather((np.rint(data[part]) for part in blocks(data.shape)), data.shape, np.uint8)
 
 
-def _mapped(data: Labels, table: NDArray[Any]) -> Labels:
+def mapped(data: Labels, table: NDArray[Any]) -> Labels:
+    """Every value of ``data`` replaced by what ``table`` (256,) has for it."""
     return gather((table[data[part]] for part in blocks(data.shape)), data.shape, np.uint8)
 
 

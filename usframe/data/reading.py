@@ -14,7 +14,7 @@ from usframe.config.schema import Paired
 from usframe.data.alignment import align
 from usframe.data.axis import is_per_frame
 from usframe.data.case import Case
-from usframe.data.meaning import Meaning, whole_numbers
+from usframe.data.meaning import Meaning, mapped, whole_numbers
 from usframe.data.volumes import check_readers, read_shape, read_volume
 from usframe.errors import CaseError
 from usframe.intensity import Grey, normalise_intensity
@@ -139,7 +139,7 @@ def judged(
         notes.append(f"{share:.1%} of the voxels are ignored (ignore={ignore}): they count for nothing")
         table = np.arange(256, dtype=np.uint8)
         table[ignore] = 0
-        labels = gather((table[labels[part]] for part in blocks(labels.shape)), labels.shape, np.uint8)
+        labels = mapped(labels, table)
     return labels, ignored, known, tuple(notes)
 
 

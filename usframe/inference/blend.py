@@ -18,11 +18,11 @@ from usframe.geometry import from_model
 from usframe.inference.spool import Answers
 from usframe.inference.trust import (
     BLEND_ERROR,
-    LEAST,
     Features,
     Place,
     Trust,
     dice,
+    error_of,
     expected,
     foretell,
     memory_share,
@@ -48,7 +48,7 @@ class Ways(NamedTuple):
     @property
     def learned(self) -> float:
         """The error of the shape, by the prompted slices alone."""
-        return float(np.clip(np.exp(self.features[2]) - LEAST, 0, 1))
+        return float(error_of(self.features[2]))
 
     @property
     def depth(self) -> Distance:
@@ -88,8 +88,8 @@ class Blend:
         quality, size = answers.quality, (len(answers.objects), self.shape[0], *answers.shape[1:])
         logits = np.full(size, np.nan, np.float32) if keep_logits else None
         for frame in range(self.shape[0]):
-            rows, seen = answers.on(frame)
             if logits is not None:
+                rows, seen = answers.on(frame)
                 logits[rows, frame] = seen
             plane, deepest = np.zeros(self.shape[1:], np.uint8), np.zeros(self.shape[1:], np.float32)
             for row, one in enumerate(answers.objects):
@@ -123,11 +123,9 @@ class Blend:
         """What memory and shape say about an object on a slice."""
         shape, row = self.shapes[one], self.answers.objects.index(one)
         outline, place = self._outline(shape, frame), Place.of(frame, shape.frames)
-        rows, answered = self.answers.on(frame)
-        if frame in shape.frames or row not in rows:
+        if frame in shape.frames or not self.answers.answered[row, frame]:
             return Ways(outline, None, np.nan, self.trust[one].features(place, np.nan, np.nan))
-        logits = answered[rows.tolist().index(row)]
-        mask = from_model(logits[None], (self.shape[1], self.shape[2]))[0] > 0
+        mask = from_model(self.answers.plane(row, frame)[None], (self.shape[1], self.shape[2]))[0] > 0
         agreement = dice(mask, outline > 0)
         features = self.trust[one].features(place, float(self.answers.iou[row, frame]), agreement)
         limit = FAR * max(self.shape[1:])

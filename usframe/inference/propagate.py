@@ -105,7 +105,15 @@ def walk(
                 behind = frame < track.frames[0] if reverse else frame > track.frames[0]
                 sought = find_sought(track, frame, tracking)
                 if behind and frame not in track.frames and sought:
-                    way: dict[str, Any] = {"length": length, "reverse": reverse, "tracking": tracking}
-                    candidates = follow(backbone, track, frame, features(frame), sought=sought, **way)
+                    candidates = follow(
+                        backbone,
+                        track,
+                        frame,
+                        features(frame),
+                        length=length,
+                        reverse=reverse,
+                        tracking=tracking,
+                        sought=sought,
+                    )
                     some, answer = only(track, candidates, sought)
                     put(some, frame, answer)

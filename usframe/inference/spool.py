@@ -111,7 +111,7 @@ class Answers:
         for n, row in enumerate(self.objects.index(object_id) for object_id in objects):
             plane, new = logits[n], np.array([iou[n], presence[n]])
             if share < 1 and self.answered[row, frame]:
-                earlier = self._plane(row, frame)
+                earlier = self.plane(row, frame)
                 self.agreement[row, frame] = dice(earlier > 0, plane > 0)
                 plane = (1 - share) * earlier + np.float32(share) * plane
                 new = (1 - share) * np.array([self.iou[row, frame], self.presence[row, frame]]) + share * new
@@ -149,7 +149,8 @@ class Answers:
         read = self.file.read(len(self.objects) * self.size)
         return np.frombuffer(read, np.float32).reshape(self.shape)
 
-    def _plane(self, row: int, frame: int) -> NDArray[np.float32]:
+    def plane(self, row: int, frame: int) -> NDArray[np.float32]:
+        """The logits (S/4, S/4) of one object on one slice where it was answered."""
         self.file.seek((frame * len(self.objects) + row) * self.size)
         return np.frombuffer(self.file.read(self.size), np.float32).reshape(self.shape[1:])
 

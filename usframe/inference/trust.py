@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class Growth:
         return max(float(np.hypot(self.least, rate * place.distance)), LEAST / 4)
 
 
+# By eye, from what the demo network did on S31 (`usframe demo --data-only --cases 12 --seed 31`), masks on 2 and
+# 4 slices.
 MEMORY = Growth(0.12, 0.01, 0.03)
 SHAPE = Growth(0.0, 0.02, 0.03)
 
@@ -104,7 +106,12 @@ def foretell(
     doubt = np.log(np.maximum(1 - iou, 0) + LEAST)
     always, unsure, seen, far = ANSWER_ERROR
     told = always + unsure * doubt + seen * np.clip(presence, -10, 10) / 10 + far * np.log1p(distance)
-    return np.asarray(np.clip(np.exp(told) - LEAST, 0, 1), np.float32)
+    return error_of(told).astype(np.float32)
+
+
+def error_of(logarithm: Any) -> NDArray[np.float64]:
+    """What `logarithm` was taken of, from 0 to 1."""
+    return np.asarray(np.clip(np.exp(logarithm) - LEAST, 0, 1))
 
 
 def logarithm(error: float) -> float:
@@ -113,7 +120,7 @@ def logarithm(error: float) -> float:
 
 def expected(features: Features, weights: Sequence[float]) -> float:
     """The error that a linear model of its logarithm says."""
-    return float(np.clip(np.exp(features @ np.array(weights)) - LEAST, 0, 1))
+    return float(error_of(features @ np.array(weights)))
 
 
 def memory_share(features: Features) -> float:

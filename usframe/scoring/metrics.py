@@ -88,8 +88,9 @@ def score_case(
     told = np.full(len(reference), True) if known is None else known
     rows = []
     for object_id in _objects(reference, segmentation):
-        masks = _Masks(object_id, reference, segmentation, spacing_mm, scoring, asked, per_frame, voxel_ml)
-        masks.whole = bool(told.all())
+        masks = _Masks(
+            object_id, reference, segmentation, spacing_mm, scoring, asked, per_frame, voxel_ml, every=told.all()
+        )
         on_prompt = np.isin(everywhere, list(prompted.get(object_id, ())))
         on_label = np.isin(everywhere, list(oracle.get(object_id, ())))
         sets = (told, on_prompt & told, ~on_prompt & told)
@@ -147,11 +148,13 @@ class _Masks:
         asked: AbstractSet[int] | None,
         per_frame: bool,
         voxel_ml: float | None = None,
+        *,
+        every: bool | np.bool_ = True,
     ) -> None:
         self.object_id, self.segmentation, self.spacing_mm = object_id, segmentation, spacing_mm
         self.scoring, self.asked = scoring, asked is None or object_id in asked
         self.per_frame, self.voxel_ml = per_frame or len(reference) == 1, None if per_frame else voxel_ml
-        self.whole = True
+        self.every = every  # whether the reference tells about all slices
         others = bool({*scoring.metrics} - {*METRICS})
         self.masks = masks = ObjectMasks.of(object_id, reference, segmentation.mask, whole=others)
         self.shown, self.alone = masks.on_reference | masks.on_answer, masks.on_reference ^ masks.on_answer
@@ -179,7 +182,7 @@ class _Masks:
         masks = self.masks
         reference, _ = cropped = choose_slices(masks.cropped, chosen)
         whole = cropped if masks.whole is masks.cropped else choose_slices(masks.whole, chosen)
-        per_frame = self.per_frame or slices != "all" or not self.whole
+        per_frame = self.per_frame or slices != "all" or not self.every
         scores: dict[str, float | None] = dict.fromkeys(self.scoring.metrics)
         for name in scores if chosen.any() else ():
             pair = cropped if name in METRICS else whole
@@ -200,7 +203,7 @@ class _Masks:
             "n_slices": int(chosen.sum()),
             "scores": {**scores, "predicted_iou": self._predicted_iou(chosen)},
             "volume_ml": None if voxel_ml is None else np.count_nonzero(masks.cropped[1]) * voxel_ml,
-            "reference_volume_ml": voxel_ml * np.count_nonzero(reference) if voxel_ml and self.whole else None,
+            "reference_volume_ml": voxel_ml * np.count_nonzero(reference) if voxel_ml and self.every else None,
             "unit": "px" if self.spacing_mm is None else "mm",
             "oracle": oracle,
             "group": key.group,
