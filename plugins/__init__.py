@@ -24,6 +24,7 @@ def usframe_register_readers(register: Register) -> None:
 def usframe_register_prompts(register: Register) -> None:
     for name in ("mask", "mask+point", "box+point", "box", "point"):
         register(name, f"usframe_plugins.prompts:{name.replace('+', '_and_')}")
+    register("learned", "usframe_plugins.prompts:learned")
 
 
 @hookimpl

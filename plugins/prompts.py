@@ -47,6 +47,11 @@ def box_and_point(
     return prompt and replace(prompt, box=tight_box(mask))
 
 
+def learned(*, frame: int, object_id: int, rng: np.random.Generator) -> Prompt:
+    """No label at all: what the backbone has learned of the object (``train.parameters=prompt``)."""
+    return Prompt(frame, object_id, learned=True)
+
+
 def tight_box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """First and last column and row of a non-empty mask (H, W), as (4,) xyxy."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))

@@ -30,7 +30,9 @@ def usframe_register_readers(register: Register) -> None:
 
 @hookspec
 def usframe_register_prompts(register: Register) -> None:
-    """``register(name, target)``; target(mask (H, W) bool, *, frame, object_id, rng) -> Prompt or None."""
+    """``register(name, target)``; target(mask (H, W) bool, *, frame, object_id, rng) -> Prompt or None.
+
+    A target without ``mask`` needs no labels: it is asked for every object on every slice."""
 
 
 @hookspec

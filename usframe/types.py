@@ -6,8 +6,8 @@ as the image is looked at; points are ``(x, y)`` = (column, row) with pixel cent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -15,55 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.quality import Quality
+from usframe.volume import Grid, Role, Volume
+from usframe.volume import Spacing as Spacing
 
 if TYPE_CHECKING:
     import torch
-
-
-Spacing: TypeAlias = tuple[float, float, float]
-Role: TypeAlias = Literal["volume", "labels", "mask"]
-
-
-@runtime_checkable
-class Grid(Protocol):
-    """Where the voxels of a volume lie. Every writer gets one, whichever reader (or none) made it.
-
-    ``affine``: (4, 4), takes (d, h, w, 1) to millimetres with x to the right, y to the front and z up (RAS, as in
-    NIfTI); None where the source does not say. ``spacing_mm``: (3,) along D, H, W in mm, or None.
-    What else a reader keeps in its grids (a header, the stored order of axes) only this reader looks at.
-    """
-
-    @property
-    def affine(self) -> NDArray[np.float64] | None: ...
-
-    @property
-    def spacing_mm(self) -> Spacing | None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Volume:
-    """A volume, a clip, or a single picture (D = 1).
-
-    ``data``: (D, H, W), slice axis first, any real dtype.
-    ``spacing_mm``: (3,) distance between neighbours along D, H, W in mm; None where the file does not say.
-    ``grid``: where the voxels lie, as its reader keeps it; None for arrays made in memory.
-    ``notes``: what the reader assumed or repaired, one sentence each, shown to the user. ``time``: the header says
-    that D counts frames, so its spacing is none. ``flat``: the file has two axes, so D has no thickness.
-    ``cropped``: the file holds only the part of its grid that shows an object. ``names``: of objects, by value.
-    """
-
-    data: NDArray[Any]
-    spacing_mm: Spacing | None = None
-    grid: Grid | None = None
-    notes: tuple[str, ...] = ()
-    time: bool = False
-    flat: bool = False
-    cropped: bool = False
-    names: Mapping[int, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.data.ndim != 3:
-            raise ValueError(f"Volume.data must have three axes (D, H, W), not shape {self.data.shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +27,8 @@ class Prompt:
     """What one object on one slice is pointed out with, in pixels of the original slice.
 
     ``points``: (N, 2) xy; ``point_labels``: (N,) 1 inside the object, 0 outside; ``box``: (4,) xyxy, the first
-    and last column and row that belong to the object; ``mask``: (H, W) bool.
+    and last column and row that belong to the object; ``mask``: (H, W) bool. ``learned``: none of these, but what
+    the backbone has learned of the object.
     """
 
     frame: int
@@ -80,10 +37,14 @@ class Prompt:
     point_labels: NDArray[np.int64] | None = None
     box: NDArray[np.float32] | None = None
     mask: NDArray[np.bool_] | None = None
+    learned: bool = False
 
     def __post_init__(self) -> None:
-        if self.points is None and self.box is None and self.mask is None:
+        drawn = not (self.points is None and self.box is None and self.mask is None)
+        if not drawn and not self.learned:
             raise ValueError("a Prompt needs points, a box or a mask")
+        if drawn and self.learned:
+            raise ValueError("a learned Prompt stands alone, without points, box and mask")
         if (self.points is None) != (self.point_labels is None):
             raise ValueError("a Prompt with points needs point_labels, and the other way round")
 
@@ -112,12 +73,14 @@ class Decoded:
 
     ``logits``: (N, M, S/4, S/4); ``iou``: (N, M) predicted IoU of each candidate; ``presence``: (N,) logit that
     the object is on this slice; ``tokens``: (N, M, C) output tokens that a memory is made from, or None.
+    ``sketch``: (N, 1, S/4, S/4), the logits that learned prompts began with, which are trained, too, or None.
     """
 
     logits: torch.Tensor
     iou: torch.Tensor
     presence: torch.Tensor
     tokens: torch.Tensor | None = None
+    sketch: torch.Tensor | None = None
 
 
 Features: TypeAlias = Any
@@ -140,8 +103,10 @@ class Backbone(Protocol):
     came from the file ``checkpoint`` (None for fresh weights).
     Prompts passed to `decode` are in pixels of that S x S input (see `usframe.geometry.to_model`).
 
-    Optional, for fine-tuning in part: ``part_of(name) -> "encoder" | "memory" | "decoder"`` and
+    Optional, for fine-tuning in part: ``part_of(name) -> "encoder" | "memory" | "decoder" | "prompt"`` and
     ``depth_of(name) -> 0.0 (input) to 1.0`` of a parameter's name, ``checkpoint_encoder()`` to save memory.
+    Optional, for learned prompts: ``learned``, the object ids that it has them of, and ``learn(object_ids)``, which
+    adds fresh ones, in parameters of the part ``prompt``.
     """
 
     image_size: int
@@ -213,7 +178,10 @@ class Reader(Protocol):
 
 
 class PromptStrategy(Protocol):
-    """From the mask (H, W) of an object on a slice, a copy, to a prompt; None for no prompt."""
+    """From the mask (H, W) of an object on a slice, a copy, to a prompt; None for no prompt.
+
+    One without this argument needs no labels, see `usframe.hookspecs.usframe_register_prompts`.
+    """
 
     def __call__(
         self, mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator

@@ -6,7 +6,9 @@ Medical Images and Videos", 2025 (SAM 2.1 Hiera-tiny at 512 pixels).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from usframe import find_checkpoint, load_weights
 from usframe.types import Weights
 
+from .learned_prompts import learn, objects_in
 from .sam2_verbs import Sam2Backbone
 
 
@@ -53,8 +56,14 @@ class Network:
             return Sam2Backbone(network, None, device, precision)
         given = weights if isinstance(weights, Path) else None
         path = find_checkpoint(given, filename=self.checkpoint, source=self.source)
-        load_weights(network, path)
+        load_weights(network, path, prepare=partial(_make_room, network))
         return Sam2Backbone(network, path, device, precision)
+
+
+def _make_room(network: Any, state: Mapping[str, Any]) -> None:
+    """For the prompts that a fine-tuned checkpoint has learned."""
+    if objects := objects_in(state):
+        learn(network, objects)
 
 
 def _sam21(short: str, name: str, image_size: int) -> Network:

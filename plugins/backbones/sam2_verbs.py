@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.utils.checkpoint
 from torch.nn import functional as F
 
 from usframe import Decoded, Memory, Prompt
+
+from . import learned_prompts
+from .sam2_prompts import ONLY_MASK, Kind, clicks_of, kind_of, no_clicks, stacked_masks
 
 NO_OBJECT = -1024.0  # logit of every pixel where the object is absent
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -70,9 +72,9 @@ class Sam2Backbone:
         keep_masks: bool = False,
     ) -> Decoded:
         """Prompts of one kind go through the decoder together; padding other kinds would change the answer."""
-        groups: dict[tuple[int, bool, bool], list[int]] = defaultdict(list)
+        groups: dict[Kind, list[int]] = defaultdict(list)
         for n, prompt in enumerate(prompts):
-            groups[_kind(prompt)].append(n)
+            groups[kind_of(prompt)].append(n)
         parts = [
             self._decode_alike(
                 features, [prompts[n] for n in members], [index[n] for n in members], multimask, keep_masks
@@ -80,7 +82,8 @@ class Sam2Backbone:
             for members in groups.values()
         ]
         order = torch.tensor([n for members in groups.values() for n in members], device=self.device).argsort()
-        return Decoded(*(torch.cat(column)[order] for column in zip(*parts, strict=True)))
+        tensors = (torch.cat(column)[order] for column in zip(*(part[:4] for part in parts), strict=True))
+        return Decoded(*tensors, sketch=parts[0][4] if len(parts) == 1 else None)
 
     def _decode_alike(
         self,
@@ -89,20 +92,25 @@ class Sam2Backbone:
         index: Sequence[int],
         multimask: bool,
         keep_masks: bool,
-    ) -> tuple[torch.Tensor, ...]:
+    ) -> tuple[Any, ...]:
         network, rows = self.module, torch.tensor(index, device=self.device)
-        embedding, masks = features.embedding, self._masks(prompts)
-        kept = keep_masks and _kind(prompts[0]) == (0, False, True)
+        embedding, masks = features.embedding, stacked_masks(prompts, self.device)
+        kept = keep_masks and kind_of(prompts[0]) == ONLY_MASK
+        learned = prompts[0] is not None and prompts[0].learned
         if not (features.conditioned or kept):
             embedding = embedding + network.no_mem_embed.view(1, -1, 1, 1).to(embedding.dtype)
-        clicks = self._clicks(prompts)
+        clicks = clicks_of(prompts, self.device)
         if clicks is None and (kept or prompts[0] is None):
-            clicks = _no_clicks(len(prompts), self.device)
+            clicks = no_clicks(len(prompts), self.device)
         with self._autocast():
             low = (
                 None if masks is None else network.mask_downsample(masks) if kept else _resized(masks * 20 - 10, 4)
             )
+            if learned:
+                low, own, seen = learned_prompts.answer(network, features, prompts, rows)
             sparse, dense = network.sam_prompt_encoder(points=clicks, boxes=None, masks=low)
+            if learned:
+                sparse = torch.cat([sparse, own], 1)
             logits, iou, tokens, presence = network.sam_mask_decoder(
                 image_embeddings=embedding[rows],
                 image_pe=network.sam_prompt_encoder.get_dense_pe(),
@@ -115,8 +123,11 @@ class Sam2Backbone:
         if kept and masks is not None:
             logits, iou = _resized(masks * 20 - 10, 4), torch.ones_like(iou)
             presence = torch.full_like(presence, 10.0)
+        if learned:
+            presence = seen[:, None]
         tokens = tokens.expand(-1, logits.shape[1], -1)
-        return logits.float(), iou.float(), presence.float()[:, 0], tokens.float()
+        sketch = low.float() if learned and low is not None else None
+        return logits.float(), iou.float(), presence.float()[:, 0], tokens.float(), sketch
 
     def memorize(self, features: Sam2Features, decoded: Decoded) -> dict[str, Any]:
         """Spatial memory and object pointer of O objects, as SAM2Base keeps them for a tracked frame."""
@@ -162,10 +173,19 @@ class Sam2Backbone:
         high_res = tuple(level.expand(objects, -1, -1, -1) for level in features.high_res)
         return replace(features, embedding=fused, high_res=high_res, conditioned=True)
 
+    @property
+    def learned(self) -> tuple[int, ...]:
+        return learned_prompts.learned_by(self.module)
+
+    def learn(self, objects: Iterable[int]) -> None:
+        learned_prompts.learn(self.module, objects)
+
     def part_of(self, name: str) -> str:
         """``encoder`` is all that `encode` uses, two convolutions of the mask decoder included."""
         if name.startswith(("image_encoder.", "sam_mask_decoder.conv_s")):
             return "encoder"
+        if name.startswith(learned_prompts.NAME):
+            return "prompt"
         return "decoder" if name.startswith(("sam_", "no_mem_embed")) else "memory"
 
     def depth_of(self, name: str) -> float:
@@ -180,29 +200,6 @@ class Sam2Backbone:
         for block in self.module.image_encoder.trunk.blocks:
             block.forward = partial(torch.utils.checkpoint.checkpoint, block.forward, use_reentrant=False)
 
-    def _clicks(self, prompts: Sequence[Prompt | None]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Points as SAM takes them, a box as its two corners with the labels 2 and 3 in front."""
-        points, corners, _ = _kind(prompts[0])
-        if not points and not corners:
-            return None
-        xy, labels = [], []
-        for prompt in prompts:
-            assert prompt is not None
-            if prompt.box is not None:
-                xy.append(prompt.box.reshape(2, 2))
-                labels.append(np.array([2, 3]))
-            if prompt.points is not None and prompt.point_labels is not None:
-                xy.append(prompt.points)
-                labels.append(prompt.point_labels)
-        return (
-            torch.as_tensor(np.concatenate(xy), dtype=torch.float32, device=self.device).view(len(prompts), -1, 2),
-            torch.as_tensor(np.concatenate(labels), dtype=torch.int32, device=self.device).view(len(prompts), -1),
-        )
-
-    def _masks(self, prompts: Sequence[Prompt | None]) -> torch.Tensor | None:
-        masks = [prompt.mask for prompt in prompts if prompt is not None and prompt.mask is not None]
-        return torch.as_tensor(np.stack(masks), device=self.device)[:, None].float() if masks else None
-
     @contextlib.contextmanager
     def _autocast(self) -> Iterator[None]:
         dtype = AUTOCAST.get(self.precision)
@@ -211,18 +208,6 @@ class Sam2Backbone:
         else:
             with torch.autocast(self.device.type, dtype):
                 yield
-
-
-def _kind(prompt: Prompt | None) -> tuple[int, bool, bool]:
-    """(number of points, has a box, has a mask): prompts alike in these can be decoded as one batch."""
-    if prompt is None:
-        return 0, False, False
-    return 0 if prompt.points is None else len(prompt.points), prompt.box is not None, prompt.mask is not None
-
-
-def _no_clicks(count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """SAM's padding for a tracked frame: one point with the label -1."""
-    return torch.zeros(count, 1, 2, device=device), -torch.ones(count, 1, dtype=torch.int32, device=device)
 
 
 def _resized(masks: torch.Tensor, stride: int) -> torch.Tensor:

@@ -235,7 +235,6 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ),
         ("out=[", "out=[: no viable alternative at input '['; a text goes in quotes: \"out='['\""),
         ("device=gpu", "device=gpu is not possible; choose one of auto, cpu, cuda, cuda:N, mps"),
-        ("labels=null", "labels is required, because prompts are made from labels: -l LABELS"),
         (
             "frames=every:0",
             "frames=every:0 is not possible; choose one of largest, middle, first, every:N, uniform:K",
@@ -252,6 +251,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("postprocess.min_volume_ml=-2", "postprocess.min_volume_ml=-2 is not possible; it must be at least 0"),
         ("postprocess=[fill_holes,fill_holes]", "postprocess names fill_holes twice"),
         ("prompts=[{point: 3}]", "prompts={'point': 3} is not possible; write [{point: {ARGUMENT: VALUE}}]"),
+        ("prompts=[[box]]", "prompts=['box'] is not possible; write [NAME] or [{NAME: {ARGUMENT: VALUE}}]"),
         ("out=images/results", "out=images/results lies inside volumes=images; choose another -o"),
         ("out=truth", "out=truth lies inside labels=truth; choose another -o"),
         ("cases=3", "cases=3 is not possible; it must be a list: cases=[3]"),
@@ -299,7 +299,7 @@ def test_one_wrong_option_of_a_training(wrong: str, message: str) -> None:
 def test_everything_wrong_is_said_at_once(write: Write) -> None:
     name = write("task: predict\nsed: 1\nlayout: xyz\n")
     problems = problems_of("volume=x", "batch_size=x", "noise=mld", "out=[", experiment=name)
-    for part in ("sed", "layout", "'volume'", "batch_size", "noise", "out=[", "volumes is", "labels is"):
+    for part in ("sed", "layout", "'volume'", "batch_size", "noise", "out=[", "volumes is"):
         assert sum(part in problem for problem in problems) == 1, part
 
 

@@ -13,12 +13,13 @@ from usframe_contracts.backbone import BackboneContract, MemoryContract, NoMemor
 from usframe_contracts.loss import LossContract  # noqa: E402
 from usframe_contracts.metric import MetricContract  # noqa: E402
 from usframe_contracts.postprocessing import PostprocessingContract  # noqa: E402
-from usframe_contracts.prompt import PromptContract  # noqa: E402
+from usframe_contracts.prompt import FreePromptContract, PromptContract  # noqa: E402
 from usframe_contracts.reader import ReaderContract  # noqa: E402
 
 __all__ = [
     "AugmentationContract",
     "BackboneContract",
+    "FreePromptContract",
     "LossContract",
     "MemoryContract",
     "MetricContract",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from usframe import Prompt
+from usframe.plugins.arguments import needs_labels
 
 
 def square() -> np.ndarray:
@@ -81,3 +82,27 @@ class PromptContract:
         mask = square()
         self.ask(strategy, mask)
         np.testing.assert_array_equal(mask, square())
+
+
+class FreePromptContract:
+    """A strategy that needs no labels: it takes no mask. Override ``strategy``."""
+
+    @pytest.fixture
+    def strategy(self) -> Callable[..., Prompt | None]:
+        raise NotImplementedError("override this fixture with the strategy to test")
+
+    def ask(self, strategy, seed: int = 0) -> Prompt | None:
+        return strategy(frame=3, object_id=2, rng=np.random.default_rng(seed))
+
+    def test_usframe_sees_that_it_needs_no_labels(self, strategy) -> None:
+        assert not needs_labels(strategy)
+
+    def test_it_points_out_the_object_it_was_asked_for(self, strategy) -> None:
+        prompt = self.ask(strategy)
+        assert prompt is None or (prompt.frame, prompt.object_id) == (3, 2)
+
+    def test_chance_comes_from_the_generator_alone(self, strategy) -> None:
+        first, second = (self.ask(strategy) for _ in range(2))
+        assert (first is None) == (second is None)
+        for part in ("points", "point_labels", "box", "mask", "learned") if first and second else ():
+            np.testing.assert_array_equal(getattr(first, part), getattr(second, part))

@@ -12,6 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 from toy_backbones import Toy, ToyWithMemory
 from usframe_contracts import (
     AugmentationContract,
+    FreePromptContract,
     LossContract,
     MemoryContract,
     MetricContract,
@@ -54,7 +55,13 @@ class TestStrangerWithMemory(MemoryContract):
 
 
 class TestPrompts(PromptContract):
-    @pytest.fixture(params=PLUGINS.prompts.names())
+    @pytest.fixture(params=[name for name in PLUGINS.prompts.names() if name != "learned"])
+    def strategy(self, request):
+        return PLUGINS.prompts.get(request.param)
+
+
+class TestPromptsWithoutLabels(FreePromptContract):
+    @pytest.fixture(params=["learned"])
     def strategy(self, request):
         return PLUGINS.prompts.get(request.param)
 

@@ -64,7 +64,7 @@ def file_plugin(path: Path, source: str) -> Path:
 
 def test_the_built_ins_come_in_through_the_distributions_own_entry_point() -> None:
     plugins = load_plugins()
-    assert plugins.prompts.names() == ["box", "box+point", "mask", "mask+point", "point"]
+    assert plugins.prompts.names() == ["box", "box+point", "learned", "mask", "mask+point", "point"]
     assert {"demo", "medsam2"} <= set(plugins.backbones.names())
     assert {entry.owner.split()[0] for entry in plugins.readers} == {"usframe"}
     assert not plugins.broken

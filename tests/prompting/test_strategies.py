@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from usframe.errors import CaseError, RequestError
+from usframe.plugins.arguments import needs_labels
 from usframe.plugins.load import load_plugins
 from usframe.prompting.strategies import Noise, make_prompts
 from usframe.types import Prompt
 
-BUILT_IN = {entry.name: entry.load() for entry in load_plugins().prompts}
+BUILT_IN = {entry.name: entry.load() for entry in load_plugins().prompts if needs_labels(entry.load())}
 STRATEGIES = st.sampled_from(sorted(BUILT_IN)).map(BUILT_IN.get)
 LABELS = arrays(np.uint8, st.tuples(*[st.integers(1, size) for size in (3, 9, 7)]), elements=st.integers(0, 3))
 NOISE = st.builds(Noise, box=st.floats(0, 1.5), point=st.floats(0, 1), mask=st.integers(0, 4))

@@ -41,6 +41,8 @@ def in_list(kind: str, where: str, items: Sequence[Any]) -> list[Named]:
     """The plugins of a list such as ``[box, {point: {count: 3}}]``. Raises `ValueError` in one line."""
     found = []
     for item in items:
+        if isinstance(item, list) or item is None:
+            raise ValueError(f"{where}={item} is not possible; write [NAME] or [{{NAME: {{ARGUMENT: VALUE}}}}]")
         one = item if isinstance(item, Mapping) else {item: {}}
         for name, arguments in one.items():
             if not isinstance(arguments, Mapping):

@@ -143,15 +143,22 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
     )
 
 
-def load_weights(module: torch.nn.Module, path: Path) -> None:
+def load_weights(
+    module: torch.nn.Module, path: Path, *, prepare: Callable[[Mapping[str, Any]], object] | None = None
+) -> None:
     """Load a .pt or .safetensors file, as `read_weights` reads it, into ``module``, strictly.
+
+    ``prepare`` is shown the weights first, to add to the network what some checkpoints have more than others.
 
     Names may begin with what `torch.compile` (``_orig_mod.``), data parallel training (``module.``) and trainers
     (``model.``) put before all of them. Raises `CheckpointError` naming what is missing, unexpected, of another
     shape or not finite.
     """
+    stored = read_weights(path)
+    if prepare:
+        prepare(stored)
     expected = module.state_dict()
-    state = _named_as(expected, read_weights(path))
+    state = _named_as(expected, stored)
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
     reshaped = [

@@ -12,6 +12,8 @@ from usframe.errors import RequestError
 from usframe.prompting.frames import Extents
 from usframe.types import Decoded, Prompt
 
+ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
+
 
 def is_ambiguous(prompt: Prompt) -> bool:
     """Whether the prompt is a single click, which may mean a part as well as the whole."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from usframe.arrays import Planes, release
 from usframe.config.schema import Multimask
 from usframe.geometry import from_model, to_model, to_network
-from usframe.inference.decoding import best_candidates, check_prompts, wants_candidates
+from usframe.inference.decoding import ABSENT, best_candidates, check_prompts, wants_candidates
 from usframe.inference.trust import foretell
 from usframe.inference.verbs import decode, encode
 from usframe.intensity import Slices
@@ -78,6 +78,7 @@ def decode_best(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Logits (N, S/4, S/4), predicted IoU (N,) and presence (N,) of the best candidate of every prompt.
 
+    What a person has prompted is there; a learned prompt finds nothing on a slice where its presence is below 0.
     At most ``most`` prompts are decoded at a time.
     """
     groups: dict[bool, list[int]] = {}
@@ -94,6 +95,8 @@ def decode_best(
             best = best_candidates(decoded)
             logits[part], iou[part] = best.logits[:, 0].cpu().numpy(), best.iou[:, 0].cpu().numpy()
             presence[part] = best.presence.float().cpu().numpy()
+    gone = [n for n, prompt in enumerate(prompts) if prompt.learned and presence[n] <= 0]
+    logits[gone] = ABSENT
     return logits, iou, presence
 
 

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from usframe.arrays import Planes, explained
 from usframe.geometry import from_model, to_network
+from usframe.inference.decoding import ABSENT
 from usframe.inference.trust import dice
 from usframe.inference.verbs import encode
 from usframe.intensity import Slices
 from usframe.quality import Quality
 from usframe.types import Backbone, Decoded, Segmentation
-
-ABSENT = -32.0  # logit of every pixel of a slice where the object is not seen
 
 
 class Spool:

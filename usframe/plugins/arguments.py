@@ -48,6 +48,12 @@ def argument_problems(
             yield f"{name} needs its argument {key!r}, which has no default"
 
 
+def needs_labels(strategy: Callable[..., Any]) -> bool:
+    """Whether a prompt strategy takes the mask of its object. One that does not is asked on every slice."""
+    placed = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
+    return any(one.kind in placed or one.name == "any" for one in _parameters(strategy))
+
+
 def _own(target: Callable[..., Any], kind: Kind) -> dict[str, Parameter]:
     parameters = _parameters(target)
     placed = [

@@ -27,7 +27,7 @@ from usframe.data.reading import read_volume
 from usframe.errors import CaseError, RequestError, UsframeError
 from usframe.plain import read_json, read_text
 from usframe.plugins.load import Plugins
-from usframe.prompting.strategies import checked
+from usframe.prompting.answers import checked
 from usframe.types import Prompt, Volume
 
 EDGES = ("x0", "y0", "x1", "y1")

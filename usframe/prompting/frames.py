@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,29 @@ def choose_frames(
     return chosen
 
 
+def choose_surest(
+    sure: Mapping[int, NDArray[np.floating[Any]]], rule: str | Sequence[int]
+) -> dict[int, tuple[int, ...]]:
+    """Object id -> the slices to begin with where no label says where it is; maybe none.
+
+    ``sure``: object id -> how sure it is that an object was found on each slice, (D,), 0 where it was not.
+    ``uniform:K`` takes the surest slice of each of K stretches, ``every:N`` of each N slices, ``first``, ``middle``
+    and a list are those among the slices that show it, and ``largest`` is the surest of all.
+    """
+    return {one: tuple(_stretches(values, rule)) if values.any() else () for one, values in sure.items()}
+
+
+def _stretches(sure: NDArray[np.floating[Any]], rule: str | Sequence[int]) -> Iterator[int]:
+    shown = np.flatnonzero(sure)
+    name, _, number = rule.partition(":") if isinstance(rule, str) else ("", "", "")
+    if name not in ("uniform", "every"):
+        yield from map(int, _pick(sure, rule))
+        return
+    count = int(number) if name == "uniform" else -(-len(shown) // int(number))
+    for stretch in np.array_split(shown, min(count, len(shown))):
+        yield int(stretch[sure[stretch].argmax()])
+
+
 def find_extents(z_range: Any, depth: int, labels: NDArray[Any] | None = None) -> dict[int, tuple[int, int]]:
     """Object id -> its first and last slice as ``z_range`` states them; no entry is the whole volume.
 
@@ -67,7 +90,7 @@ def _objects(labels: NDArray[Any]) -> list[int]:
     return [int(value) for value in values_of(labels) if value]
 
 
-def _pick(area: NDArray[np.intp], rule: str | Sequence[int]) -> NDArray[np.intp]:
+def _pick(area: NDArray[Any], rule: str | Sequence[int]) -> NDArray[np.intp]:
     shown = np.flatnonzero(area)
     if not isinstance(rule, str):
         return np.intersect1d(shown, np.array(rule))

@@ -11,17 +11,18 @@ import os
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeAlias, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.arrays import values_of
 from usframe.config.limits import outside_limits
 from usframe.config.schema import Components, Noise
-from usframe.errors import CaseError, RequestError
-from usframe.plugins.registry import blame
+from usframe.errors import RequestError
+from usframe.plugins.arguments import needs_labels
+from usframe.prompting.answers import ask, ask_everywhere
 from usframe.prompting.shelf import Shelf
 from usframe.types import Prompt, PromptStrategy
 
@@ -42,14 +43,18 @@ def make_prompts(
     """The prompts for the objects of ``labels``, by frame, then object.
 
     ``labels``: (D, H, W), 0 is background, or object id -> mask (D, H, W) bool, where masks may overlap.
-    ``components``: of an object in several pieces (8-connected), prompt the ``largest``, each piece in a
-    prompt of its own (``all``, largest first), or their union (``merged``). ``box_margin``: pixels added on
-    every side of a box. ``frames``: object id -> the slices to prompt it on; None is all. Chance depends on nothing
-    but ``seed``, frame, object and piece. Raises `RequestError` for options that make no sense, `CaseError` for
-    a strategy that fails or answers something unusable.
+    ``components``: of an object in several pieces (8-connected), prompt the ``largest``, each piece in a prompt of
+    its own (``all``, largest first), or their union (``merged``). ``box_margin``: pixels added on every side of a
+    box. ``frames``: object id -> the slices to prompt it on; None is all. Chance depends on nothing but ``seed``,
+    frame, object and piece. A strategy that needs no labels is asked for every object of ``labels`` on all of these
+    slices, and nothing is drawn. Raises `RequestError` for options that make no sense, `CaseError` for a strategy
+    that fails or answers something unusable.
     """
     depth = len(labels if isinstance(labels, np.ndarray) else next(iter(labels.values()), ()))
     _check_options(components, box_margin, noise, frames, depth)
+    if not needs_labels(strategy):
+        everywhere = dict.fromkeys(_objects_of(labels), range(depth)) if frames is None else frames
+        return list(ask_everywhere(strategy, everywhere, _shape_of(labels), seed))
     wanted = range(depth) if frames is None else sorted({frame for chosen in frames.values() for frame in chosen})
     prompts, shelf = [], Shelf()
     for frame in wanted:
@@ -59,7 +64,7 @@ def make_prompts(
             for number, piece in enumerate(_pieces(mask, components)):
                 chance = np.random.SeedSequence([seed, frame, object_id, number])
                 strategy_rng, noise_rng = map(np.random.default_rng, chance.spawn(2))
-                prompt = _ask(strategy, piece, frame, object_id, strategy_rng)
+                prompt = ask(strategy, piece, frame, object_id, strategy_rng, piece.shape)
                 if prompt is not None:
                     drawn = _disturb(_widen(prompt, box_margin, piece.shape), piece, noise, noise_rng)
                     prompts.append(shelf.keep(drawn))
@@ -83,6 +88,15 @@ def _check_options(
         raise RequestError(*(f"noise.{problem}" for problem in problems))
     if outside := [frame for chosen in (frames or {}).values() for frame in chosen if not 0 <= frame < depth]:
         raise RequestError(f"frame {outside[0]} cannot be prompted: the volume has the frames 0 to {depth - 1}")
+
+
+def _objects_of(labels: Labels) -> list[int]:
+    return [one for one in values_of(labels) if one] if isinstance(labels, np.ndarray) else sorted(labels)
+
+
+def _shape_of(labels: Labels) -> tuple[int, ...]:
+    """(H, W) of a slice."""
+    return (labels if isinstance(labels, np.ndarray) else next(iter(labels.values()))).shape[1:]
 
 
 def _objects_on(labels: Labels, frame: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
@@ -118,84 +132,6 @@ def _by_size(mask: NDArray[np.bool_]) -> Iterator[tuple[Any, NDArray[np.bool_]]]
         left, top, width, height, _ = stats[mark]
         place = np.s_[top : top + height, left : left + width]
         yield place, marks[place] == mark
-
-
-def _ask(
-    strategy: PromptStrategy, piece: NDArray[np.bool_], frame: int, object_id: int, rng: np.random.Generator
-) -> Prompt | None:
-    """The strategy's answer in arrays of the agreed types, or `CaseError` in one line."""
-    who = f"prompt strategy {_name_of(strategy)}"
-    where = f"frame {frame}, object {object_id}"
-    try:
-        prompt = strategy(piece.copy(), frame=frame, object_id=object_id, rng=rng)
-    except Exception as error:
-        raise CaseError(f"{who} failed on {where}: {blame(error)}") from error
-    if prompt is None:
-        return None
-    if not isinstance(prompt, Prompt):
-        raise CaseError(f"{who} returned a {type(prompt).__name__} for {where}; it must be a Prompt or None")
-    if (prompt.frame, prompt.object_id) != (frame, object_id):
-        raise CaseError(f"{who} answered frame {prompt.frame}, object {prompt.object_id} when asked for {where}")
-    try:
-        return checked(prompt, piece.shape)
-    except (ValueError, TypeError) as error:
-        raise CaseError(f"{who} made an unusable prompt for {where}: {error}") from error
-
-
-def _name_of(strategy: PromptStrategy) -> str:
-    plain = strategy.func if isinstance(strategy, partial) else strategy
-    return str(getattr(plain, "__name__", type(plain).__name__))
-
-
-def checked(prompt: Prompt, shape: tuple[int, ...]) -> Prompt:
-    """The same prompt in arrays of the agreed types; `ValueError` where it does not fit a slice (H, W)."""
-    return Prompt(
-        prompt.frame,
-        prompt.object_id,
-        points=None if prompt.points is None else _points(prompt.points, shape),
-        point_labels=None if prompt.point_labels is None else _point_labels(prompt),
-        box=None if prompt.box is None else _box(prompt.box, shape),
-        mask=None if prompt.mask is None else _mask(prompt.mask, shape),
-    )
-
-
-def _points(points: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    points = np.asarray(points, np.float32)
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
-        raise ValueError(f"points must have shape (N, 2), not {points.shape}")
-    if not _within(points, shape):
-        raise ValueError(f"points {points.tolist()} lie outside the slice of {shape[1]} x {shape[0]} pixels")
-    return points
-
-
-def _point_labels(prompt: Prompt) -> NDArray[np.int64]:
-    labels = np.asarray(prompt.point_labels)
-    if labels.shape != (len(np.asarray(prompt.points)),) or not np.isin(labels, (0, 1)).all():
-        raise ValueError(f"point_labels must be a 0 or 1 for every point, not {labels.tolist()}")
-    return labels.astype(np.int64)
-
-
-def _box(box: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    box = np.asarray(box, np.float32)
-    if box.shape != (4,):
-        raise ValueError(f"box must have shape (4,), not {box.shape}")
-    if not _within(box.reshape(2, 2), shape) or (box[:2] > box[2:]).any():
-        raise ValueError(f"box {box.tolist()} is no xyxy box within {shape[1]} x {shape[0]} pixels")
-    return box
-
-
-def _mask(mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    mask = np.asarray(mask)
-    if mask.shape != shape or mask.dtype != bool:
-        raise ValueError(f"mask must be bool of shape {shape}, not {mask.dtype} of shape {mask.shape}")
-    if not mask.any():
-        raise ValueError("mask is empty; return None where there is nothing to prompt")
-    return mask
-
-
-def _within(xy: NDArray[np.float32], shape: tuple[int, ...]) -> bool:
-    height, width = shape
-    return bool(np.isfinite(xy).all() and (xy >= 0).all() and (xy <= (width - 1, height - 1)).all())
 
 
 def _widen(prompt: Prompt, margin: float, shape: tuple[int, ...]) -> Prompt:

@@ -119,7 +119,8 @@ def suggest(rows: Sequence[QualityRow]) -> list[NextRow]:
 
     They lie at least `APART` slices from a prompted one, and a tenth of all slices from each other.
     """
-    known = [row for row in rows if row["expected_dice"] is not None and (row["distance"] or 0) >= APART]
+    far = [row for row in rows if row["distance"] is None or row["distance"] >= APART]
+    known = [row for row in far if row["expected_dice"] is not None]
     apart, found = max(APART, len(rows) // 10), list[QualityRow]()
     for row in sorted(known, key=lambda row: (row["expected_dice"], -(row["distance"] or 0), row["frame"])):
         if all(abs(row["frame"] - other["frame"]) >= apart for other in found):

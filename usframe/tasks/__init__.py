@@ -107,6 +107,6 @@ def load(config: schema.Common, problems: Sequence[str] = ()) -> Plugins:
         plugins = load_plugins(files, prefer=config.prefer, block=config.block)
     except PluginError as error:
         raise PluginError(*problems, *error.problems) from error
-    if wrong := [*problems, *problems_with(config.named(), plugins)]:
+    if wrong := [*problems, *problems_with(config.named(), plugins), *config.problems_with(plugins)]:
         raise ConfigError(*wrong)
     return plugins

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from usframe.arrays import values_of
-from usframe.config.schema import Compare, Predict
+from usframe.config.schema import LEARNED, Compare, Predict
 from usframe.data.case import Case
 from usframe.data.patients import note_single_slices
 from usframe.errors import RequestError, escape
 from usframe.inference.checkpoints import load_backbone
+from usframe.inference.scout import learned_objects
 from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.reporting.results import CaseResult
@@ -175,6 +176,8 @@ def _backbone_problem(config: Predict, plugins: Plugins) -> RequestError | None:
         )
         if config.mode == "propagate":
             with_memory(backbone)
+        if LEARNED in config.prompts:
+            learned_objects(backbone)
     except RequestError as error:
         return error
     return None

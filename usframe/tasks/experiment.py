@@ -16,6 +16,8 @@ from usframe.data.reading import Reading, read_case
 from usframe.errors import CaseError
 from usframe.inference.postprocess import clean_mask
 from usframe.plugins import Plugins
+from usframe.plugins.arguments import needs_labels
+from usframe.prompting.answers import ask_everywhere
 from usframe.prompting.files import place_prompts
 from usframe.prompting.frames import Extents, choose_frames, find_extents
 from usframe.prompting.strategies import case_seed, make_prompts
@@ -87,7 +89,7 @@ class Experiment:
     def prompts(
         self, case: Case, reading: Reading, extents: Extents, mode: Mode
     ) -> tuple[dict[Variant, list[Prompt]], list[str]]:
-        """The prompts of every variant in a mode, and what is to be noted about them.
+        """The prompts of every variant in a mode, but for `free_prompts`, and what is to be noted about them.
 
         They are drawn from the seed and the case's name alone, or those of the file. Slice mode prompts every
         object on every slice that shows it, propagation on those that ``frames`` chooses, both within ``extents``.
@@ -106,7 +108,8 @@ class Experiment:
             )
             missing = [] if case.prompts else [f"there is no prompt in {file}, so the mask is empty"]
             return {Variant(mode, FROM_FILE): placed}, missing + _nothing_left(mode, reading, placed)
-        assert reading.labels is not None
+        if reading.labels is None:
+            return {}, []
         chosen = choose_frames(reading.labels, config.frames if mode == "propagate" else "every:1", extents)
         left = [str(object_id) for object_id, frames in chosen.items() if not frames]
         where = f"z_range={config.z_range}" if config.z_range else f"frames={config.frames}"
@@ -115,8 +118,33 @@ class Experiment:
             Variant(mode, name, draw): self.drawing(case, reading, draw)(strategy, frames=chosen)
             for draw in range(len(self.draws))
             for name, strategy in self.strategies.items()
+            if needs_labels(strategy)
         }
         return sets, notes + _nothing_left(mode, reading, [one for prompts in sets.values() for one in prompts])
+
+    def free_prompts(
+        self, case: Case, reading: Reading, extents: Extents, mode: Mode, objects: Sequence[int]
+    ) -> dict[Variant, list[Prompt]]:
+        """The prompts of the strategies that need no labels: for all ``objects`` on every slice they may be on."""
+        length, *shape = reading.data.shape
+        frames = {
+            one: range(first, last + 1) for one in objects for first, last in [extents.get(one, (0, length - 1))]
+        }
+        return {
+            variant: list(
+                ask_everywhere(
+                    self.strategies[name], frames, tuple(shape), case_seed(self.draws[draw].seed, case.name)
+                )
+            )
+            for draw in range(len(self.draws))
+            for name in self.strategies
+            if self.is_free(variant := Variant(mode, name, draw))
+        }
+
+    def is_free(self, variant: Variant) -> bool:
+        """Whether its prompts need no labels."""
+        strategy = self.strategies.get(variant.prompt)
+        return strategy is not None and not needs_labels(strategy)
 
     def drawing(self, case: Case, reading: Reading, draw: int) -> partial[list[Prompt]]:
         """`make_prompts` from the labels of a case, as one of the draws has it."""

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from accelerate import Accelerator
 
-from usframe.config.schema import Finetune
+from usframe.config.schema import LEARNED, Finetune
 from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
@@ -35,7 +35,7 @@ from usframe.training.embeddings import Embeddings
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, hold_out, scan_case
 from usframe.training.loop import fit
 from usframe.training.lora import merge_adapters
-from usframe.training.parameters import count_parameters, encoder_is_frozen
+from usframe.training.parameters import count_parameters, encoder_is_frozen, learn_prompts
 from usframe.training.validation import ValidationScore, mean_dice
 from usframe.types import Backbone
 
@@ -73,6 +73,10 @@ class Training:
     def _describe(self, name: str) -> dict[str, Any]:
         return describe_inputs(self.scanned[name].case, self.read.plugins) if name in self.scanned else {}
 
+    def objects(self) -> list[int]:
+        """The ids of all objects that are trained on."""
+        return sorted({one for scanned in self.part(self.split.train) for one in scanned.objects})
+
     def describe(self) -> str:
         """What is trained on what, in a few lines for the terminal."""
         lines = []
@@ -109,11 +113,8 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
     if accelerator.is_main_process:
         write_splits(out / "splits.json", [split])
     validation = validation_of(config, backbone, strategies_of(config, plugins), plugins, accelerator)
-    held_out, most, tracks = (
-        training.part(split.val),
-        config.train.validation_slices,
-        config.train.recipe != "slice",
-    )
+    held_out, tracks = training.part(split.val), config.train.recipe != "slice"
+    most = config.train.validation_slices
 
     def score() -> list[ValidationScore]:
         return validation.score_all(held_out, partial(hold_out, read=training.read, slices=most, volume=tracks))
@@ -123,7 +124,9 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
     progress = fit(
         make_objective(config, backbone, plugins, encode),
         backbone,
-        make_samples(config, make_source(training), plugins, smallest=1, ignore=config.ignore),
+        make_samples(
+            config, make_source(training), plugins, objects=training.objects(), smallest=1, ignore=config.ignore
+        ),
         config.train,
         accelerator,
         out,
@@ -182,7 +185,10 @@ def start(config: Finetune, plugins: Plugins, output: Output) -> tuple[Training,
         raise CaseError(f"{len(failed)} of {counted(len(results), 'case')} cannot be used; {first}")
     alone = note_single_slices((one.length for one in scanned.values()), config.group)
     notes = count_totals(results, labelled=True, notes=alone)["notes"]
-    return Training(config, backbone, read, split, scanned, notes), accelerator
+    training = Training(config, backbone, read, split, scanned, notes)
+    if LEARNED in config.prompt:
+        learn_prompts(backbone, training.objects())
+    return training, accelerator
 
 
 def check_trainable(config: Finetune, backbone: Backbone) -> None:
@@ -190,7 +196,7 @@ def check_trainable(config: Finetune, backbone: Backbone) -> None:
     if config.train.cache and not encoder_is_frozen(backbone):
         raise RequestError(
             f"train.cache={config.train.cache} keeps what the encoder answers, so this must not change; set "
-            "train.parameters=decoder or decoder+memory"
+            "train.parameters=prompt, decoder or decoder+memory"
         )
     if config.train.recipe != "slice":
         with_memory(backbone)

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from accelerate import Accelerator
 
-from usframe.config.schema import Predict, prompt_file
+from usframe.config.schema import LEARNED, Predict, prompt_file
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
 from usframe.data.reading import read_shape
 from usframe.errors import CaseError, PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
+from usframe.inference.scout import learned_objects
 from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.plugins.messages import nearest
@@ -75,6 +76,8 @@ def start(config: Predict, plugins: Plugins) -> tuple[list[Case], Accelerator, B
         precision=config.precision,
         plugins=plugins,
     )
+    if LEARNED in config.prompts:
+        learned_objects(backbone)
     return cases, accelerator, backbone
 
 

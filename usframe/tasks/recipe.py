@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from usframe.plugins import Plugins
 from usframe.plugins.registry import blame
 from usframe.scoring.metrics import Scoring
 from usframe.training.augmentation import Augment
-from usframe.training.clips import Clips, Mixture
+from usframe.training.clips import Clips, Free, Mixture
 from usframe.training.objectives import Encoder, encode_samples
 from usframe.training.parameters import set_up
 from usframe.training.validation import Validation
@@ -44,14 +45,18 @@ def strategies_of(config: Trained, plugins: Plugins) -> dict[str, PromptStrategy
     return {named.label: bound(named, plugins) for named in config.strategies()}
 
 
-def make_samples(config: Trained, source: Source, plugins: Plugins, **options: Any) -> Clips:
-    """The training samples of ``source``; ``options`` of `Clips`."""
+def make_samples(
+    config: Trained, source: Source, plugins: Plugins, *, objects: Sequence[int] = (), **options: Any
+) -> Clips:
+    """The training samples of ``source``; ``options`` of `Clips`. ``objects``: those that free prompts are for."""
     augmentations = {named.name: (bound(named, plugins), named.number) for named in config.augmentations()}
     shares = {named.label: named.number for named in config.strategies()}
+    mixture = Mixture(strategies_of(config, plugins), shares)
     return Clips(
         source,
         seed=config.seed,
-        strategy=Mixture(strategies_of(config, plugins), shares),
+        strategy=mixture,
+        free=Free(mixture.everywhere, mixture.free, tuple(objects)) if mixture.free else None,
         noise=config.noise,
         objects=config.train.objects_per_image,
         rounds=config.train.prompts_per_object,

@@ -17,6 +17,7 @@ from usframe.data.reading import Reading
 from usframe.data.writers import mask_suffix, write_mask
 from usframe.errors import CaseError, UsframeError
 from usframe.inference.postprocess import clean_mask
+from usframe.inference.scout import begin_surest, check_learned
 from usframe.inference.segment import segment_sets
 from usframe.inference.tracks import Tracking
 from usframe.plugins.registry import blame
@@ -58,7 +59,9 @@ def run_stages(
     for mode in config.modes:
         with result.timed("prompt"):
             sets, notes = experiment.prompts(case, reading, extents, mode)
-        result.notes += notes
+            free, found = free_sets(experiment, case, reading, extents, mode, backbone, count)
+        sets |= free
+        result.notes += notes + found
         with result.timed("segment"):
             answers = segment_case(config, reading, sets, extents, mode, backbone, count)
         for variant, prompts in sets.items():
@@ -68,6 +71,39 @@ def run_stages(
             with result.timed("score"):
                 for scores in score_baselines(experiment, case, reading, sets, extents, mode):
                     keep_scores(result, scores)
+
+
+def free_sets(
+    experiment: Experiment,
+    case: Case,
+    reading: Reading,
+    extents: Extents,
+    mode: Mode,
+    backbone: Backbone,
+    progress: Progress,
+) -> tuple[dict[Variant, list[Prompt]], list[str]]:
+    """The prompts that need no labels, where the network finds the objects itself, and what is to be noted.
+
+    They are for the objects that it has learned; for those of the labels, or object 1, where it has learned none.
+    Raises `CaseError` where the labels show an object that it has not learned.
+    """
+    config, learned = experiment.config, tuple(getattr(backbone, "learned", ()))
+    shown = [] if reading.labels is None else [one for one in values_of(reading.labels) if one]
+    sets = experiment.free_prompts(case, reading, extents, mode, learned or shown or [1])
+    if any(prompt.learned for prompts in sets.values() for prompt in prompts):
+        check_learned(backbone, shown)
+    if mode == "slice" or not sets:
+        return sets, []
+    tracking = Tracking(config.multimask, extents=extents)
+    begun = begin_surest(
+        reading.data, sets, backbone, config.frames, tracking, batch_size=config.batch_size, progress=progress
+    )
+    lost = {key: {p.object_id for p in sets[key]} - {p.object_id for p in begun[key]} for key in sets}
+    return begun, [
+        f"{key.prompt} finds no object {', '.join(map(str, sorted(objects)))}, so the mask has none"
+        for key, objects in lost.items()
+        if objects and key.draw == 0
+    ]
 
 
 def segment_case(
@@ -114,7 +150,7 @@ def finish(
             release(answer.mask)
     if variant.draw == 0:
         key = row_key(case, reading, variant)
-        result.quality += quality_rows(key, answer, frames_of(prompts))
+        result.quality += quality_rows(key, answer, frames_of([prompt for prompt in prompts if not prompt.learned]))
         if not experiment.compared:
             result.measures += measure_rows(
                 key, answer.mask, answer.object_ids, volume.spacing_mm, millilitres(reading)
@@ -156,9 +192,12 @@ def score_baselines(
     extents: Extents,
     mode: Mode,
 ) -> Iterator[Scores]:
-    """The scores of the answers without a network, for the prompts of each draw."""
+    """The scores of the answers without a network, for the prompts of each draw that were made from labels."""
+    drawn = {variant: prompts for variant, prompts in sets.items() if not experiment.is_free(variant)}
+    if not drawn and mode == "propagate":
+        return
     for draw in range(len(experiment.draws)):
-        asked = [prompt for variant, prompts in sets.items() if variant.draw == draw for prompt in prompts]
+        asked = [p for variant, prompts in (drawn or sets).items() if variant.draw == draw for p in prompts]
         key = row_key(case, reading, Variant(mode, "", draw))
         drawing = experiment.drawing(case, reading, draw)
         yield reference(experiment, reading).score_baselines(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from torch.utils.data import Dataset
 
 from usframe.config.schema import Noise
 from usframe.data.clips import Clip, Source
+from usframe.plugins.arguments import needs_labels
+from usframe.prompting.answers import ask_everywhere
 from usframe.prompting.strategies import NO_NOISE, make_prompts
 from usframe.types import Augmentation, Prompt, PromptStrategy
 
@@ -35,19 +38,39 @@ class Sample:
 
 
 class Mixture:
-    """A prompt strategy that draws one of several for every object, with the given weights."""
+    """A prompt strategy that draws one of several for every object, with the given weights.
+
+    ``free``: the share of those that need no labels. These are drawn by `everywhere`, the others by calling it.
+    """
 
     def __init__(self, strategies: Mapping[str, PromptStrategy], weights: Mapping[str, float]) -> None:
-        names = sorted(weights)
-        self.strategies = [strategies[name] for name in names]
-        self.shares = np.array([weights[name] for name in names], np.float64)
-        self.shares /= self.shares.sum()
+        total = sum(weights.values())
+        used = sorted(name for name, weight in weights.items() if weight > 0)
+        self.labelled = [name for name in used if needs_labels(strategies[name])]
+        self.unlabelled = [name for name in used if name not in self.labelled]
+        self.strategies, self.weights = strategies, weights
+        self.free = sum(weights[name] for name in self.unlabelled) / total
 
     def __call__(
         self, mask: NDArray[np.bool_], /, *, frame: int, object_id: int, rng: np.random.Generator
     ) -> Prompt | None:
-        chosen = self.strategies[rng.choice(len(self.strategies), p=self.shares)]
-        return chosen(mask, frame=frame, object_id=object_id, rng=rng)
+        return self._draw(self.labelled, rng)(mask, frame=frame, object_id=object_id, rng=rng)
+
+    def everywhere(self, *, frame: int, object_id: int, rng: np.random.Generator) -> Prompt | None:
+        return self._draw(self.unlabelled, rng)(frame=frame, object_id=object_id, rng=rng)
+
+    def _draw(self, names: Sequence[str], rng: np.random.Generator) -> Any:
+        shares = np.array([self.weights[name] for name in names], np.float64)
+        return self.strategies[names[rng.choice(len(names), p=shares / shares.sum())]]
+
+
+@dataclass(frozen=True)
+class Free:
+    """Prompts that need no labels, of ``objects`` wherever they are or not: a ``share`` of all that are drawn."""
+
+    strategy: Callable[..., Prompt | None]
+    share: float
+    objects: tuple[int, ...]
 
 
 class Clips(Dataset[Sample]):
@@ -56,7 +79,7 @@ class Clips(Dataset[Sample]):
     Of the objects of a clip those below ``smallest`` pixels on a slice are not shown there, where another object
     is larger, and ``objects`` at most are kept; each gets ``rounds`` prompts per slice. Tracking begins on one
     slice, or, at the rate ``several``, on two, of long clips on up to a third of the slices. ``ignore``: the label
-    of pixels that nobody has judged.
+    of pixels that nobody has judged. With ``free`` prompts the objects are those of them, shown or not.
     """
 
     def __init__(
@@ -72,8 +95,9 @@ class Clips(Dataset[Sample]):
         several: float = 0.25,
         augment: Augmentation | None = None,
         ignore: int | None = None,
+        free: Free | None = None,
     ) -> None:
-        self.source, self.seed, self.strategy, self.noise = source, seed, strategy, noise
+        self.source, self.seed, self.strategy, self.noise, self.free = source, seed, strategy, noise, free
         self.objects, self.rounds, self.smallest = objects, rounds, smallest
         self.several, self.augment, self.ignore = several, augment, ignore
 
@@ -82,18 +106,31 @@ class Clips(Dataset[Sample]):
         chance = np.random.default_rng([self.seed, number, 1])
         images, ids, shown, ignored = self._view(clip)
         objects = {one: shown[:, row] for row, one in enumerate(ids)}
-        drawn = [
-            make_prompts(objects, self.strategy, noise=self.noise, seed=int(chance.integers(2**62)))
-            for _ in range(self.rounds)
-        ]
-        frames = sorted({prompt.frame for prompt in drawn[0]})
+        drawn = [self._draw(objects, int(chance.integers(2**62))) for _ in range(self.rounds)]
+        start = [prompt for prompt in drawn[0] if objects[prompt.object_id][prompt.frame].any()]
+        frames = sorted({prompt.frame for prompt in start})
         several = chance.random() < self.several
         count = int(chance.integers(2, max(2, len(images) // 3), endpoint=True)) if several else 1
         first = chance.choice(frames, min(len(frames), count), replace=False)
-        begin = [prompt for prompt in drawn[0] if prompt.frame in first]
+        begin = [prompt for prompt in start if prompt.frame in first]
         prompts = tuple(prompt for each in drawn for prompt in each)
         masks = np.zeros_like(shown) if clip.absent else shown
         return Sample(images, ids, masks, prompts, tuple(begin), clip.origin, clip.view, ignored)
+
+    def _draw(self, objects: Mapping[int, NDArray[np.bool_]], seed: int) -> list[Prompt]:
+        """A prompt for every object on every slice that shows it; a free one also where it is not."""
+        if self.free is None:
+            return make_prompts(objects, self.strategy, noise=self.noise, seed=seed)
+        length, *shape = next(iter(objects.values())).shape
+        rng = np.random.default_rng([seed, 5])
+        asked = {one: np.flatnonzero(rng.random(length) < self.free.share).tolist() for one in objects}
+        free = ask_everywhere(self.free.strategy, asked, tuple(shape), seed)
+        if self.free.share == 1:
+            return list(free)
+        others = make_prompts(objects, self.strategy, noise=self.noise, seed=seed)
+        drawn = [*free, *(prompt for prompt in others if prompt.frame not in asked[prompt.object_id])]
+        everywhere = dict.fromkeys(objects, range(length))
+        return drawn or list(ask_everywhere(self.free.strategy, everywhere, tuple(shape), seed))
 
     def _view(
         self, clip: Clip
@@ -106,7 +143,8 @@ class Clips(Dataset[Sample]):
         images, masks = clip.images, clip.labels[:, None] == values[:, None, None]
         if self.augment is not None:
             changed, moved = self.augment(images, masks, rng=rng)
-            if moved[:, : len(ids)].any():  # one that moved every object out of the picture is left out
+            shows = moved[:, : len(ids)].any() or not masks[:, : len(ids)].any()
+            if shows:  # one that moved every object out of the picture is left out
                 images, masks = changed, moved
         ignored, masks = masks[:, -1] if there else None, masks[:, : len(ids)]
         least = min(self.smallest, int(masks.sum((2, 3)).max()))
@@ -114,6 +152,9 @@ class Clips(Dataset[Sample]):
 
     def _choose(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """The ids to keep; objects that are small everywhere only where no other is there."""
+        if self.free:
+            chosen = rng.permutation(self.free.objects)[: self.objects]
+            return tuple(sorted(map(int, chosen)))
         ids = [int(one) for one in np.unique(labels) if one not in (0, self.ignore)]
         largest = {one: int((labels == one).sum((1, 2)).max()) for one in ids}
         ids = [one for one in ids if largest[one] >= min(self.smallest, max(largest.values()))]

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.arrays import blocks
+from usframe.arrays import blocks, values_of
 from usframe.config.schema import Paired
 from usframe.data.cache import open_cached
 from usframe.data.case import Case
@@ -61,7 +61,7 @@ class Volumes:
 
 @dataclass(frozen=True)
 class ScannedCase:
-    """A case that was read: its ``length`` in slices, those that show an object and those that do not.
+    """A case that was read: its ``length`` in slices, those that show an object and those that do not, its ids.
 
     ``mapped``: its files are what a training needs as they are, so slices can be read from them alone.
     """
@@ -70,6 +70,7 @@ class ScannedCase:
     length: int
     shown: tuple[int, ...]
     empty: tuple[int, ...]
+    objects: tuple[int, ...]
     mapped: bool
 
 
@@ -81,7 +82,8 @@ def scan_case(case: Case, read: Volumes) -> ScannedCase:
     if not objects.any():
         raise CaseError(f"{case.labels}: no slice shows an object, so there is nothing to train on")
     shown, empty = (tuple(map(int, np.flatnonzero(which))) for which in (objects, ~objects))
-    return ScannedCase(case, len(data), shown, empty, _is_mapped(case, data, labels, read.settings))
+    ids = tuple(one for one in values_of(labels) if one not in (0, ignore))
+    return ScannedCase(case, len(data), shown, empty, ids, _is_mapped(case, data, labels, read.settings))
 
 
 def _is_mapped(case: Case, data: Slices, labels: NDArray[np.uint8], settings: Paired) -> bool:

@@ -90,9 +90,10 @@ def encode_samples(backbone: Backbone, samples: Sequence[Sample]) -> Features:
 def decode_samples(
     backbone: Backbone, features: Features, samples: Sequence[Sample], corrections: int = 0
 ) -> list[Part]:
-    """Decoded prompts and masks (N, S/2, S/2), ambiguous prompts (three candidates) apart from the others.
+    """Decoded prompts and masks (N, S/2, S/2), ambiguous prompts (three candidates) and learned ones apart.
 
-    Each is then decoded ``corrections`` more times, every time with one more click on what was wrong.
+    Each that was drawn is then decoded ``corrections`` more times, every time with one more click on what was
+    wrong.
     """
     every = [
         (
@@ -104,15 +105,24 @@ def decode_samples(
         for prompt in sample.prompts
     ]
     parts = []
-    for multimask in (False, True):
-        chosen = [item for item in every if is_ambiguous(item[0]) == multimask]
+    for kind in ((False, False), (True, False), (False, True)):
+        chosen = [item for item in every if (is_ambiguous(item[0]), item[0].learned) == kind]
+        multimask, learned = kind
         if chosen:
             prompts, index, targets = zip(*chosen, strict=True)
             parts.append((decode(backbone, features, prompts, index, multimask=multimask), torch.stack(targets)))
-            for _ in range(corrections):
+            parts += sketches(*parts[-1])
+            for _ in range(0 if learned else corrections):
                 prompts = correct(prompts, *parts[-1], backbone.image_size)
                 parts.append((decode(backbone, features, prompts, index), torch.stack(targets)))
     return parts
+
+
+def sketches(decoded: Decoded, targets: torch.Tensor) -> list[Part]:
+    """What learned prompts began with, as answers of their own; none for other prompts."""
+    if decoded.sketch is None:
+        return []
+    return [(Decoded(decoded.sketch, decoded.iou.detach()[:, :1], decoded.presence.detach()), targets)]
 
 
 def correct(prompts: Sequence[Prompt], decoded: Decoded, targets: torch.Tensor, size: int) -> tuple[Prompt, ...]:

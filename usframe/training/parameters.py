@@ -1,27 +1,31 @@
 """Which parameters are trained, and how fast each.
 
 A backbone that can be trained in part says which part a parameter belongs to, and how deep in the encoder it
-is: ``part_of(name)`` gives ``encoder``, ``memory`` or ``decoder``, ``depth_of(name)`` 0 (input) to 1 (output).
+is: ``part_of(name)`` gives ``encoder``, ``memory``, ``decoder`` or ``prompt``, ``depth_of(name)`` 0 (input) to 1
+(output).
 Layer-wise decay of the learning rate: Howard & Ruder, ULMFiT, 2018; in vision transformers, Bao et al., BEiT, 2022.
 Muon: Jordan et al., 2024, with the step size of Liu et al., "Muon is scalable for LLM training", 2025.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from usframe.config.schema import Train
+from usframe.config.schema import LEARNED, Train
 from usframe.errors import RequestError
 from usframe.training.lora import add_adapters, is_adapter
 from usframe.types import Backbone
 
-PARTS = ("encoder", "memory", "decoder")
+PARTS = ("encoder", "memory", "decoder", "prompt")
 TRAINED = {
+    "prompt": ("prompt",),
+    "prompt+decoder": ("prompt", "decoder"),
     "decoder": ("decoder",),
     "decoder+memory": ("decoder", "memory"),
-    "lora": ("decoder", "memory"),
+    "lora": ("decoder", "memory", "prompt"),
     "all": PARTS,
 }
 LAYERS = 12  # steps in which the rate falls from the encoder's output to its input
@@ -50,6 +54,16 @@ def set_up(backbone: Backbone, settings: Train) -> None:
         if not hasattr(backbone, "checkpoint_encoder"):
             raise RequestError("train.checkpointing=true is not possible: this backbone cannot recompute layers")
         backbone.checkpoint_encoder()
+
+
+def learn_prompts(backbone: Backbone, objects: Sequence[int]) -> None:
+    """Give the backbone fresh prompts, which are trained, for those of the ``objects`` that it has learned none of.
+
+    Raises `RequestError` where it cannot have any.
+    """
+    if not hasattr(backbone, "learn"):
+        raise RequestError(f"this backbone cannot learn prompts; leave prompt.{LEARNED} out")
+    backbone.learn(objects)
 
 
 def encoder_is_frozen(backbone: Backbone) -> bool:

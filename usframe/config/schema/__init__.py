@@ -11,17 +11,18 @@ from usframe.config.schema.predict import (
     Mode,
     Multimask,
     Predict,
-    Score,
     chooses_several,
     frames_problems,
     prompt_file,
     z_range_problems,
 )
 from usframe.config.schema.prepare import Prepare
-from usframe.config.schema.training import Finetune, Pretrain, Preview, Train, Trained
+from usframe.config.schema.score import Score
+from usframe.config.schema.training import LEARNED, Finetune, Pretrain, Preview, Train, Trained
 
 __all__ = [
     "FROM_FILE",
+    "LEARNED",
     "Common",
     "Compare",
     "Components",

@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from usframe.config.named import Named
 from usframe.config.places import inside
+from usframe.plugins import Plugins
 
 Layout = Literal["auto", "dhw", "dwh", "hdw", "hwd", "wdh", "whd"]
 Intensity = Literal["auto", "none", "minmax", "percentile"]
@@ -90,6 +91,10 @@ class Common:
 
     def problems(self) -> list[str]:
         """One line per value that does not go with another, or is missing."""
+        return []
+
+    def problems_with(self, plugins: Plugins) -> list[str]:
+        """One line per value that does not go with the plugins that are named."""
         return []
 
     def named(self) -> Iterator[Named]:

@@ -1,9 +1,10 @@
-"""The keys of the tasks that segment, compare and score."""
+"""The keys of the tasks that segment and compare."""
 
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 from unicodedata import normalize
@@ -11,16 +12,14 @@ from unicodedata import normalize
 from usframe.config.named import Named, in_list
 from usframe.config.places import at_home, inside
 from usframe.config.schema.options import (
-    Axis,
-    Common,
-    Geometry,
-    Intensity,
-    Layout,
     Networked,
     Noise,
     Paired,
     option,
 )
+from usframe.errors import PluginError
+from usframe.plugins import Plugins
+from usframe.plugins.arguments import needs_labels
 
 Mode = Literal["slice", "propagate"]
 Components = Literal["largest", "all", "merged"]
@@ -132,7 +131,8 @@ class Predict(Paired, Networked):
 
     def named(self) -> Iterator[Named]:
         yield from super().named()
-        yield from self.strategies()
+        with suppress(ValueError):  # `problems` tells of it
+            yield from self.strategies()
         yield from self.steps()
 
     def problems(self) -> list[str]:
@@ -154,6 +154,13 @@ class Predict(Paired, Networked):
                 problems.append(problem)
         return problems
 
+    def problems_with(self, plugins: Plugins) -> list[str]:
+        found = [named for named in self.named() if named.kind == "prompt"]
+        asked = [named.label for named in found if _needs_labels(named, plugins)]
+        if self.labels or not asked:
+            return []
+        return [f"labels is required, because {asked[0]} prompts are made from labels: -l LABELS"]
+
     def _frames_problems(self) -> list[str]:
         """What is wrong with the choice of slices, and with where the prompts come from."""
         problems = [*frames_problems(self.frames), *z_range_problems(self.z_range)]
@@ -164,8 +171,6 @@ class Predict(Paired, Networked):
                 for key, value in {"box_margin": self.box_margin, **drawn}.items()
                 if value
             ]
-        elif not self.labels:
-            problems.append("labels is required, because prompts are made from labels: -l LABELS")
         if isinstance(self.frames, list) and self.mode == "slice" and not frames_problems(self.frames):
             problems.append(f"frames={self.frames} is for mode=propagate; slice mode prompts every labelled slice")
         if self.fill != "memory" and "propagate" not in self.modes:
@@ -175,38 +180,12 @@ class Predict(Paired, Networked):
         return problems
 
 
-@dataclass
-class Score(Common):
-    """Score masks that are there, whoever made them.
-
-    ``name``: what they are called in the tables. ``case_timeout``: seconds that a case may take, 0 is without end.
-    """
-
-    task: Literal["score"] = option("score")
-    masks: str = option("")
-    labels: str = option("")
-    volumes: str | None = option(None)
-    name: str = option("masks")
-    label_suffix: str = option("")
-    layout: Layout = option("auto")
-    intensity: Intensity = option("auto")
-    axis: Axis = option("auto")
-    geometry: Geometry = option("refuse")
-    sparse: bool = option(False)
-    ignore: int | None = option(None, least=1, most=255)
-    allow_outside: bool = option(False)
-    case_timeout: float = option(0.0, least=0)
-    group: str | None = option(None)
-    metrics: Metrics = option(Metrics)
-
-    def problems(self) -> list[str]:
-        given = {"masks": self.masks, "labels": self.labels}
-        problems = [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
-        if not FILE_NAME.fullmatch(self.name):  # it becomes a folder in OUT
-            problems.append(
-                f"name={self.name} is not possible; write a name without / and \\ that begins with no dot"
-            )
-        return problems
+def _needs_labels(named: Named, plugins: Plugins) -> bool:
+    """Whether a strategy does; one that cannot be had is told of elsewhere."""
+    try:
+        return needs_labels(plugins.prompts.get(named.name))
+    except PluginError:
+        return False
 
 
 def prompt_file(rule: Any) -> str:

@@ -2,14 +2,16 @@
 
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from usframe.config.named import Named, in_mapping, number_of
 from usframe.config.schema.options import Common, Networked, Paired, option, place_problems
 
-Parameters = Literal["decoder", "decoder+memory", "lora", "all"]
+Parameters = Literal["prompt", "prompt+decoder", "decoder", "decoder+memory", "lora", "all"]
+PROMPT: dict[str, Any] = {"box": 0.5, "point": 0.25, "mask": 0.25}
+LEARNED = "learned"  # the strategy of prompts that the backbone learns
 Optimizer = Literal["adamw", "muon"]
 Tracker = Literal["none", "tensorboard", "wandb"]
 LOSSES: dict[str, Any] = {"focal": 20.0, "dice": 1.0, "iou": 1.0, "presence": 1.0}
@@ -100,7 +102,7 @@ class Trained(Networked):
     ``augment``: augmentation -> how often it is applied.
     """
 
-    prompt: dict[str, Any] = option({"box": 0.5, "point": 0.25, "mask": 0.25}, least=0, number="share")
+    prompt: dict[str, Any] = option(PROMPT, least=0, number="share")
     augment: dict[str, Any] = option({}, least=0, most=1, number="p")
     train: Train = option(Train)
 
@@ -121,7 +123,26 @@ class Trained(Networked):
     def problems(self) -> list[str]:
         shares = [number_of(value, "share") for value in self.prompt.values()]
         nobody = not any(isinstance(share, int | float) and share > 0 for share in shares)
-        return super().problems() + ["prompt: no strategy has a share above 0"] * nobody
+        return super().problems() + ["prompt: no strategy has a share above 0"] * nobody + self._learned_problems()
+
+    def _learned_problems(self) -> list[str]:
+        """What is wrong with what takes the place of prompts, and with whether it is trained."""
+        parameters, learned = self.train.parameters, LEARNED in self.prompt
+        if parameters.startswith("prompt") and not learned:
+            return [f"train.parameters={parameters} trains learned prompts, so give prompt.{LEARNED} a share"]
+        if learned and parameters.startswith("decoder"):
+            return [f"prompt.{LEARNED} is not trained with train.parameters={parameters}; take prompt+decoder"]
+        others = [name for name in self.prompt if name != LEARNED]
+        if parameters == "prompt" and others:
+            return [f"prompt.{others[0]} has nothing to train with train.parameters=prompt; take prompt+decoder"]
+        return []
+
+    def settle(self, given: Mapping[str, Any]) -> list[str]:
+        """Where learned prompts are trained, they are half of all, or all where nothing else is trained."""
+        if self.prompt == PROMPT and self.train.parameters.startswith("prompt"):
+            drawn = {} if self.train.parameters == "prompt" else PROMPT
+            self.prompt = {**drawn, LEARNED: 1.0}
+        return super().settle(given)
 
 
 @dataclass

@@ -1,0 +1,43 @@
+"""The keys of the task that scores masks which are there already."""
+
+# ruff: noqa: RUF009 - option() is dataclasses.field()
+
+from dataclasses import dataclass
+from typing import Literal
+
+from usframe.config.schema.options import Axis, Common, Geometry, Intensity, Layout, option
+from usframe.config.schema.predict import FILE_NAME, Metrics
+
+
+@dataclass
+class Score(Common):
+    """Score masks that are there, whoever made them.
+
+    ``name``: what they are called in the tables. ``case_timeout``: seconds that a case may take, 0 is without end.
+    """
+
+    task: Literal["score"] = option("score")
+    masks: str = option("")
+    labels: str = option("")
+    volumes: str | None = option(None)
+    name: str = option("masks")
+    label_suffix: str = option("")
+    layout: Layout = option("auto")
+    intensity: Intensity = option("auto")
+    axis: Axis = option("auto")
+    geometry: Geometry = option("refuse")
+    sparse: bool = option(False)
+    ignore: int | None = option(None, least=1, most=255)
+    allow_outside: bool = option(False)
+    case_timeout: float = option(0.0, least=0)
+    group: str | None = option(None)
+    metrics: Metrics = option(Metrics)
+
+    def problems(self) -> list[str]:
+        given = {"masks": self.masks, "labels": self.labels}
+        problems = [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
+        if not FILE_NAME.fullmatch(self.name):  # it becomes a folder in OUT
+            problems.append(
+                f"name={self.name} is not possible; write a name without / and \\ that begins with no dot"
+            )
+        return problems
