@@ -80,6 +80,19 @@ def write_file(path: Path, content: str | bytes) -> None:
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
+def withdraw(path: Path) -> None:
+    """Remove the file at ``path`` if the run with this OUT, or an earlier one there, wrote it just as it is.
+
+    Raises `WriteError`.
+    """
+    manifest = Manifest.current
+    try:
+        if manifest and path.is_file() and manifest.owns(path) and not link_in(manifest.out, path.absolute()):
+            path.unlink()
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be removed ({error.strerror or error})") from error
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that every parser reads: NaN is refused with a `ValueError`. Raises `WriteError`."""
     write_file(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from usframe.config.schema import Score
 from usframe.data.alignment import affine_of, resample
 from usframe.data.axis import is_per_frame
-from usframe.data.grid import PlacedGrid
 from usframe.data.meaning import Meaning
 from usframe.data.reading import judged, on_grid
-from usframe.data.volumes import read_volume, reader_takes_role
+from usframe.data.volumes import PlacedGrid, read_volume, reader_takes_role
 from usframe.errors import ReadError
 from usframe.plugins import Plugins
 from usframe.types import Role, Volume

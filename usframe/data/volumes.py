@@ -1,4 +1,4 @@
-"""One file read by the reader of its suffix.
+"""One file read by the reader of its suffix, and the grids of volumes that have no reader's own.
 
 What a reader answers is checked here, and what it raises becomes a `ReadError` that names it.
 """
@@ -7,19 +7,45 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from usframe.data.grid import OpaqueGrid
 from usframe.errors import CaseError, ReadError, UsframeError
 from usframe.plugins import Plugins, load_plugins
 from usframe.plugins.registry import Entry, blame
-from usframe.types import Grid, Reader, Role, Volume
+from usframe.types import Grid, Reader, Role, Spacing, Volume
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PlainGrid:
+    """The grid of a volume made in memory: only its spacing (3,) in mm along D, H, W, if that."""
+
+    spacing_mm: Spacing | None
+    affine: None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedGrid:
+    """A grid that no file has: its ``affine`` (4, 4), (d, h, w, 1) to mm, and its spacing."""
+
+    affine: NDArray[np.float64]
+    spacing_mm: Spacing | None
+
+
+@dataclass(frozen=True, eq=False)
+class OpaqueGrid:
+    """What a reader keeps of its files that is no `usframe.types.Grid`: only ``reader`` gets ``native`` back."""
+
+    reader: str
+    native: Any
+    spacing_mm: Spacing | None
+    affine: None = None
 
 
 def read_volume(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from usframe.data.grid import OpaqueGrid, PlainGrid
+from usframe.data.volumes import OpaqueGrid, PlainGrid
 from usframe.errors import UsframeError, WriteError
 from usframe.files import Manifest, publish
 from usframe.plugins.load import Plugins, load_plugins

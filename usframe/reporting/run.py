@@ -187,7 +187,8 @@ def print_results(answer: Answer, seconds: float) -> None:
         f"{done} of {counted(cases['total'], 'case')}, {counted(looked_at, 'slice')} in {seconds:.0f} s"
         + ("; no labels, no scores" if empty is None else f"; {counted(empty, 'slice')} without an object")
     )
-    print(written(Path(answer["out"]), ("masks", "overlays", "metrics.csv", "summary.json", "report.html")))
+    names = ("masks", "surfaces", "overlays", "metrics.csv", "summary.json", "report.html")
+    print(written(Path(answer["out"]), names))
 
 
 def table(

@@ -33,6 +33,7 @@ class Task:
 
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
 TOLD = ("quality.csv", "next.csv", "measures.csv")
+SHAPES = ("masks", "surfaces")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
 STATE = ("state/", "state.part/", "state.old/", "tensorboard/")
@@ -41,7 +42,7 @@ GAINED = ("before.json", "splits.json", "gains.csv", "curve.png", "report.html",
 PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 
 TASKS = {
-    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, "masks", "overlays")),
+    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
     "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
     "score": Task(schema.Score, "score:score", "", (*TABLES, "overlays")),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),

@@ -12,6 +12,7 @@ import numpy as np
 from usframe.config.named import bound
 from usframe.config.schema import FROM_FILE, Mode, Noise, Predict, prompt_file
 from usframe.data.case import Case
+from usframe.data.meshes import check_library, surface_notes
 from usframe.data.reading import Reading, read_case
 from usframe.errors import CaseError
 from usframe.inference.postprocess import clean_mask
@@ -62,7 +63,9 @@ class Experiment:
     def of(
         cls, config: Predict, plugins: Plugins, draws: Sequence[Draw] = (), *, compared: bool = False
     ) -> Experiment:
-        """Raises `PluginError` where a plugin cannot be had."""
+        """Raises `PluginError` where a plugin, and `RequestError` where a library for surfaces, cannot be had."""
+        if config.surface != "none":
+            check_library()
         return cls(
             config,
             plugins,
@@ -84,6 +87,9 @@ class Experiment:
         if reading.labels is not None and volume.spacing_mm is None:
             unknown = "voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels"
             reading = replace(reading, notes=(*reading.notes, unknown))
+        if self.config.surface != "none":
+            shown = surface_notes(volume, per_frame=reading.per_frame)
+            reading = replace(reading, notes=(*reading.notes, *shown))
         return reading, find_extents(self.config.z_range, len(reading.data), reading.labels)
 
     def prompts(

@@ -13,6 +13,7 @@ from usframe.arrays import release, values_of
 from usframe.config.schema import Mode, Predict, chooses_several, prompt_file
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
+from usframe.data.meshes import write_surfaces
 from usframe.data.reading import Reading
 from usframe.data.writers import mask_suffix, write_mask
 from usframe.errors import CaseError, UsframeError
@@ -145,9 +146,7 @@ def finish(
             answer = replace(answer, mask=clean_mask(answer.mask, experiment.steps, volume.spacing_mm))
     if not experiment.compared:
         with result.timed("write"):
-            path = mask_path(config.folder, variant.prompt, case)
-            write_mask(path, answer.mask, volume, plugins=experiment.plugins)
-            release(answer.mask)
+            write_answer(experiment, case, reading, variant.prompt, answer)
     if variant.draw == 0:
         key = row_key(case, reading, variant)
         result.quality += quality_rows(key, answer, frames_of([prompt for prompt in prompts if not prompt.learned]))
@@ -172,6 +171,16 @@ def finish(
                 spacing_mm=volume.spacing_mm,
                 title="  ".join((case.name, *names[::-1])),
             )
+
+
+def write_answer(experiment: Experiment, case: Case, reading: Reading, prompt: str, answer: Segmentation) -> None:
+    """Write the mask of an answer, and its surfaces where they are asked for."""
+    config, volume = experiment.config, reading.volume
+    write_mask(mask_path(config.folder, prompt, case), answer.mask, volume, plugins=experiment.plugins)
+    if config.surface != "none":
+        folder = config.folder / "surfaces" / prompt
+        write_surfaces(folder, case.name, answer.mask, volume, per_frame=reading.per_frame)
+    release(answer.mask)
 
 
 @contextmanager

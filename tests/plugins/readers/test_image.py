@@ -9,7 +9,7 @@ import pytest
 from usframe_plugins.readers.image import ImageReader
 
 from usframe import ReadError, Volume, WriteError
-from usframe.data.grid import PlainGrid
+from usframe.data.volumes import PlainGrid
 
 READER = ImageReader()
 GREY = np.random.default_rng(0).integers(0, 255, (6, 7)).astype(np.uint8)

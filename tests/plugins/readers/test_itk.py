@@ -13,7 +13,7 @@ from usframe_plugins.readers.itk import SimpleITKReader
 from usframe_plugins.readers.nifti import NiftiReader
 
 from usframe import ReadError, WriteError
-from usframe.data.grid import PlainGrid
+from usframe.data.volumes import PlainGrid
 
 READER = SimpleITKReader()
 SUFFIXES = [".nrrd", ".nhdr", ".mha", ".mhd", ".hdr"]

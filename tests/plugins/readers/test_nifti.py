@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from usframe_plugins.readers.nifti import NiftiReader
 
 from usframe import ReadError, RequestError, Volume
-from usframe.data.grid import PlainGrid
+from usframe.data.volumes import PlainGrid
 
 READER = NiftiReader()
 CODES = ["".join(code) for axes in itertools.permutations(("LR", "PA", "IS")) for code in itertools.product(*axes)]

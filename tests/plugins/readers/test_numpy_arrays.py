@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from usframe_plugins.readers.numpy_arrays import NumpyReader
 
 from usframe import ReadError, Volume
-from usframe.data.grid import PlainGrid
+from usframe.data.volumes import PlainGrid
 
 READER = NumpyReader()
 VOLUME = np.random.default_rng(0).integers(0, 255, (5, 6, 7)).astype(np.uint8)

@@ -34,4 +34,6 @@ class Compare(Predict):
         ]
         if prompt_file(self.frames):
             problems.append(f"frames={self.frames} has no strategies to compare; they are drawn from labels")
+        if self.surface != "none":
+            problems.append(f"surface={self.surface} is not for task=compare, which writes no masks")
         return problems

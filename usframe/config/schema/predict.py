@@ -26,6 +26,7 @@ Components = Literal["largest", "all", "merged"]
 Multimask = Literal["auto", "always", "never"]
 Fill = Literal["memory", "shape", "both"]
 Candidate = Literal["best", "first"]
+Surface = Literal["none", "stl"]
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 PROMPT_FILES = (".csv", ".json")
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
@@ -74,6 +75,7 @@ class Predict(Paired, Networked):
     `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
     [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
+    ``surface``: the format of the surfaces that are written beside the masks.
     """
 
     task: Literal["predict"] = option("predict")
@@ -93,6 +95,7 @@ class Predict(Paired, Networked):
     batch_size: int = option(8, least=1)
     case_timeout: float = option(0.0, least=0)
     overlays: bool = option(True)
+    surface: Surface = option("none")
     baselines: bool = option(True)
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
