@@ -28,6 +28,7 @@ FOR_ALL = (
     "shape",
     "quality",
     "volume",
+    "features",
 )
 FOLDERS = {
     "plugins": "names that lead to code",

@@ -25,6 +25,7 @@ ABOVE = {
     "shape",
     "quality",
     "volume",
+    "features",
 }
 FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry")}
 CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")

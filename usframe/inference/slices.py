@@ -44,7 +44,7 @@ def segment_slices(
     shape, side = (height, width), backbone.image_size // 4
     check_prompts(prompt_sets, data.shape)
     answers = {
-        name: _Answer((depth, *shape), sorted({p.object_id for p in prompts}), side, keep_logits)
+        name: Answer((depth, *shape), sorted({p.object_id for p in prompts}), side, keep_logits)
         for name, prompts in prompt_sets.items()
     }
     by_frame: dict[int, list[tuple[K, Prompt]]] = {}
@@ -100,7 +100,7 @@ def decode_best(
     return logits, iou, presence
 
 
-class _Answer:
+class Answer:
     """A volume's masks while its slices come in: the larger logit wins where objects overlap."""
 
     def __init__(self, shape: tuple[int, int, int], objects: Sequence[int], side: int, keep_logits: bool) -> None:

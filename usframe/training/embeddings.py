@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from usframe.features import join, rebuild, tensors_of
 from usframe.files import write_file
 from usframe.training.clips import Sample
 from usframe.training.objectives import encode_samples
@@ -41,38 +40,3 @@ class Embeddings:
             return self.like
         device = next(self.backbone.module.parameters()).device
         return rebuild(self.like, iter(torch.load(path, map_location=device, weights_only=True)))
-
-
-def join(parts: Sequence[Any]) -> Any:
-    """Features of several batches as those of one: tensors are put together along their first axis."""
-    first = parts[0]
-    if isinstance(first, torch.Tensor):
-        return torch.cat(list(parts))
-    if isinstance(first, tuple):
-        return tuple(join(group) for group in zip(*parts, strict=True))
-    if is_dataclass(first) and not isinstance(first, type):
-        return replace(first, **{f.name: join([getattr(part, f.name) for part in parts]) for f in fields(first)})
-    return first
-
-
-def tensors_of(features: Any) -> Iterator[torch.Tensor]:
-    """The tensors that features are made of, in a fixed order."""
-    if isinstance(features, torch.Tensor):
-        yield features
-    elif isinstance(features, tuple):
-        for part in features:
-            yield from tensors_of(part)
-    elif is_dataclass(features):
-        for f in fields(features):
-            yield from tensors_of(getattr(features, f.name))
-
-
-def rebuild(like: Any, tensors: Iterator[torch.Tensor]) -> Any:
-    """Features like ``like`` out of their `tensors_of`."""
-    if isinstance(like, torch.Tensor):
-        return next(tensors)
-    if isinstance(like, tuple):
-        return tuple(rebuild(part, tensors) for part in like)
-    if is_dataclass(like) and not isinstance(like, type):
-        return replace(like, **{f.name: rebuild(getattr(like, f.name), tensors) for f in fields(like)})
-    return like
