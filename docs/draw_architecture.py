@@ -16,7 +16,19 @@ DOCS = Path(__file__).parent
 CODE = DOCS.parent / "usframe"
 DRAWING = DOCS / "architecture.svg"
 
-FOR_ALL = ("types", "errors", "hookspecs", "arrays", "geometry", "intensity", "files", "plain", "shape", "quality")
+FOR_ALL = (
+    "types",
+    "errors",
+    "hookspecs",
+    "arrays",
+    "geometry",
+    "intensity",
+    "files",
+    "plain",
+    "shape",
+    "quality",
+    "selection",
+)
 FOLDERS = {
     "plugins": "names that lead to code",
     "config": "what a request is",

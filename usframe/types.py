@@ -6,7 +6,7 @@ as the image is looked at; points are ``(x, y)`` = (column, row) with pixel cent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -240,7 +240,9 @@ class Surfaces:
     reference: NDArray[np.float64]
 
 
-# A score, a step after the network and a training loss; `usframe.hookspecs` says what they get and give.
+# A choice of slices, a score, a step after the network and a training loss; `usframe.hookspecs` says what they get
+# and give.
+Selection: TypeAlias = Callable[..., "Iterable[int]"]
 Metric: TypeAlias = Callable[..., "float | None"]
 Postprocessing: TypeAlias = Callable[..., NDArray[np.uint8]]
 Objective: TypeAlias = Callable[..., Any]

@@ -1,6 +1,14 @@
 """Every key that an experiment can have, with its default and its limits: a class per task."""
 
+from usframe.config.schema.budget import Budget
 from usframe.config.schema.compare import Compare
+from usframe.config.schema.frames import (
+    chooses_several,
+    frames_problems,
+    prompt_file,
+    selection_in,
+    z_range_problems,
+)
 from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, Precision, leaves
 from usframe.config.schema.predict import (
     FROM_FILE,
@@ -12,16 +20,13 @@ from usframe.config.schema.predict import (
     Multimask,
     Predict,
     Score,
-    chooses_several,
-    frames_problems,
-    prompt_file,
-    z_range_problems,
 )
 from usframe.config.schema.prepare import Prepare
 from usframe.config.schema.training import Finetune, Pretrain, Preview, Train, Trained
 
 __all__ = [
     "FROM_FILE",
+    "Budget",
     "Common",
     "Compare",
     "Components",
@@ -48,5 +53,6 @@ __all__ = [
     "frames_problems",
     "leaves",
     "prompt_file",
+    "selection_in",
     "z_range_problems",
 ]
