@@ -34,6 +34,7 @@ class Task:
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
 TOLD = ("quality.csv", "next.csv", "measures.csv")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
+SPENT = ("budget.csv", "budget.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
 STATE = ("state/", "state.part/", "state.old/", "tensorboard/")
 TRAINED = (RECORD, *WEIGHTS, "curve.csv", "run.json", "summary.json", *STATE)
@@ -43,6 +44,7 @@ PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 TASKS = {
     "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, "masks", "overlays")),
     "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
+    "budget": Task(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)),
     "score": Task(schema.Score, "score:score", "", (*TABLES, "overlays")),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
     "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),
@@ -107,6 +109,10 @@ def load(config: schema.Common, problems: Sequence[str] = ()) -> Plugins:
         plugins = load_plugins(files, prefer=config.prefer, block=config.block)
     except PluginError as error:
         raise PluginError(*problems, *error.problems) from error
-    if wrong := [*problems, *problems_with(config.named(), plugins)]:
+    try:
+        named = [*config.named()]
+    except ValueError:  # told among the problems already
+        named = []
+    if wrong := [*problems, *problems_with(named, plugins)]:
         raise ConfigError(*wrong)
     return plugins
