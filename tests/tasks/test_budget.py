@@ -133,7 +133,7 @@ def test_an_object_with_nothing_left_to_score_is_undefined_and_noted(finished):
         (cell["n"], cell["n_undefined"]) for cell in rows_of(data.out / "budget.csv") if cell["slices"] == "5"
     }
     assert counts == {("1", "1")}
-    assert "note: object 1 is shown on 5 slices, so its Dice is undefined with as many prompted or more" in output
+    assert "note: object 1 is shown on 5 slices, so its Dice is undefined from so many prompted ones on" in output
 
 
 @pytest.mark.parametrize("fill", ["memory", "shape", "both"])
@@ -178,6 +178,12 @@ def test_the_next_rule_begins_with_the_largest_slice(finished):
         for name in ("largest", "next")
     }
     assert dice["largest"] == dice["next"]
+
+
+def test_a_rule_that_is_played_needs_no_single_slice_among_the_numbers(data):
+    assert usframe_(*request(data, "slices=[2]", "selections=[next]", "cases=[case_2]")).exit_code == 0
+    assert {(cell["rule"], cell["slices"]) for cell in rows_of(data.out / "budget.csv")} == {("next", "2")}
+    assert all(cell["n"] == "1" for cell in rows_of(data.out / "budget.csv"))
 
 
 def test_sentences_are_in_the_terminal_the_summary_and_the_report(finished):

@@ -29,6 +29,7 @@ from usframe.prompting.selections import is_played, select
 from usframe.prompting.strategies import case_seed
 from usframe.reporting.budget.tables import print_budget, write_budget
 from usframe.reporting.results import CaseResult
+from usframe.reporting.text import counted
 from usframe.scoring.budget import FILLS, Spent
 from usframe.scoring.metrics import Scoring
 from usframe.scoring.quality import expected_dice
@@ -82,8 +83,7 @@ def play(
     result.notes += game.too_short()
     beforehand = game.choose()
     for fill in FILLS:
-        game.spend(fill, beforehand)
-        game.spend_by_turns(fill)
+        game.spend_by_turns(fill, game.spend(fill, beforehand))
 
 
 @dataclass(eq=False)
@@ -113,8 +113,9 @@ class Game:
     def too_short(self) -> list[str]:
         """A note on every object that nothing is left to score of with some number of slices."""
         shown = {one: int(np.count_nonzero(area)) for one, area in self.areas.items()}
+        told = "so its Dice is undefined from so many prompted ones on"
         return [
-            f"object {one} is shown on {number} slices, so its Dice is undefined with as many prompted or more"
+            f"object {one} is shown on {counted(number, 'slice')}, {told}"
             for one, number in shown.items()
             if number <= max(self.config.slices)
         ]
@@ -126,13 +127,14 @@ class Game:
                 yield from ((name, draw) for draw in range(self.config.seeds if takes(rule, "rng") else 1))
 
     def choose(self) -> dict[Turn, Chosen]:
-        """What the rules choose that look at no answer."""
+        """What the rules choose that look at no answer, and what the others begin with."""
         with self.result.timed("prompt"):
-            return {
+            chosen: dict[Turn, Chosen] = {
                 Turn(name, draw, slices): self._ask(name, draw, slices, {})
                 for name, draw in self.turns(played=False)
                 for slices in self.config.slices
             }
+        return chosen | {Turn(*who, 1): self.choose_first() for who in self.turns(played=True)}
 
     def _ask(
         self, name: str, draw: int, slices: int, chosen: Chosen, expected: Expected | None = None
@@ -157,21 +159,23 @@ class Game:
                     found[one] = tuple(sorted((*had, *more)))
         return found
 
-    def spend_by_turns(self, fill: Fill) -> None:
-        """Play the rules that look at the answer to what they chose before, from the largest slice on."""
-        chosen: dict[tuple[str, int], Chosen] = {
-            who: {one: (int(self.areas[one].argmax()),) for one in self.left(1)} for who in self.turns(played=True)
-        }
-        expected: dict[tuple[str, int], Expected] = {}
-        for slices in sorted({1, *self.config.slices}) if chosen else ():
-            if slices > 1:
-                with self.result.timed("prompt"):
-                    chosen = {
-                        who: self._ask(*who, slices, had, expected[who]) if expected[who] else {}
-                        for who, had in chosen.items()
-                    }
+    def spend_by_turns(self, fill: Fill, told: Mapping[Turn, Expected]) -> None:
+        """Play the rules that look at the answer to what they chose before; ``told``: of the largest slice."""
+        first = self.choose_first()
+        chosen = dict.fromkeys(self.turns(played=True), first)
+        expected = {who: told[Turn(*who, 1)] for who in chosen}
+        for slices in sorted({*self.config.slices} - {1}) if chosen else ():
+            with self.result.timed("prompt"):
+                chosen = {
+                    who: self._ask(*who, slices, had, expected[who]) if expected[who] else {}
+                    for who, had in chosen.items()
+                }
             told = self.spend(fill, {Turn(*who, slices): had for who, had in chosen.items()})
             expected = {who: told[Turn(*who, slices)] for who in chosen}
+
+    def choose_first(self) -> dict[int, tuple[int, ...]]:
+        """The largest slice of every object, from which rules that look at answers go on."""
+        return {one: (int(self.areas[one].argmax()),) for one in self.left(1)}
 
     def spend(self, fill: Fill, turns: Mapping[Turn, Chosen]) -> dict[Turn, Expected]:
         """Segment from what was chosen in every turn, score it, and say what is expected of the answers."""
@@ -186,7 +190,7 @@ class Game:
             )
         told: dict[Turn, Expected] = {}
         for turn, prompts in sets.items():
-            answer = answers.pop(turn, self._nothing)
+            answer = answers.pop(turn) if prompts else self._nothing()
             told[turn] = expected_dice(answer)
             if turn.slices in self.config.slices:
                 self.result.rows += self._score(Spent(turn.rule, turn.slices, fill), turn.draw, prompts, answer)
@@ -224,7 +228,6 @@ class Game:
         places = sorted((frame, one) for one, frames in chosen.items() for frame in frames)
         return [prompt for frame, one in places for prompt in self.drawn[one, frame]]
 
-    @property
     def _nothing(self) -> Segmentation:
         """The answer to no prompt."""
         shape = self.reading.data.shape

@@ -18,7 +18,7 @@ from usframe.reporting.record import RunRecord
 from usframe.reporting.results import Failure
 from usframe.reporting.style import BLUE, FAINT, GREEN, INK, SOFT, VERMILION, plain_style, write_figure
 from usframe.scoring.budget import FILLS, Cell, RuleTest, averaged
-from usframe.scoring.summary import called
+from usframe.scoring.summary import MACRO, called
 
 # Ways also differ in their marks and lines.
 LOOKS: dict[str, tuple[str, str, Any]] = {
@@ -104,7 +104,7 @@ def write_page(
     """Write report.html, which shows the picture beside it. Raises `WriteError`."""
     shown = averaged(cells)
     numbers = sorted({cell["slices"] for cell in cells})
-    objects = dict.fromkeys(cell["object"] for cell in cells)
+    objects = sorted(dict.fromkeys(cell["object"] for cell in cells), key=lambda one: one != MACRO)
     names = {cell["object"]: cell["name"] for cell in cells if cell["name"]}
     html = render(
         "budget.html",
