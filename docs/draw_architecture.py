@@ -29,6 +29,7 @@ FOR_ALL = (
     "quality",
     "volume",
     "features",
+    "selection",
 )
 FOLDERS = {
     "plugins": "names that lead to code",

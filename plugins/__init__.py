@@ -28,6 +28,13 @@ def usframe_register_prompts(register: Register) -> None:
 
 
 @hookimpl
+def usframe_register_selections(register: Register) -> None:
+    for name in ("largest", "uniform", "random"):
+        register(name, f"usframe_plugins.selections:{name}")
+    register("next", "usframe_plugins.selections:lowest_expected")
+
+
+@hookimpl
 def usframe_register_augmentations(register: Register) -> None:
     register("motion", "usframe_plugins.augmentations.motion:motion")
     for name in ("rotate", "scale", "translate", "flip", "elastic"):

@@ -26,8 +26,9 @@ ABOVE = {
     "quality",
     "volume",
     "features",
+    "selection",
 }
-FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry")}
+FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry", "selection")}
 CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FOLDERS = ("usframe", "plugins", "checkpoints", "configs", "benchmarks", "docs", "tests/contracts")

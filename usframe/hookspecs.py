@@ -36,6 +36,17 @@ def usframe_register_prompts(register: Register) -> None:
 
 
 @hookspec
+def usframe_register_selections(register: Register) -> None:
+    """``register(name, target)``; target(area (D,) int, count, *, rng, chosen, expected) -> slice numbers.
+
+    Which slices of one object to prompt: up to ``count`` different ones that show it. ``area``: its pixels on each
+    slice, a copy. Keywords are given where a target takes them: ``rng``, a numpy Generator; ``chosen``, the slices
+    that are prompted already, none of which is answered again; ``expected`` (D,), the Dice that is expected of the
+    answer to ``chosen``, NaN where unknown. A target that takes ``expected`` is asked again after every answer.
+    """
+
+
+@hookspec
 def usframe_register_augmentations(register: Register) -> None:
     """``register(name, target)``; target(frames (T, H, W) float32 in 0-1, masks (T, O, H, W) bool, *, rng) -> the
     same two, same shapes and dtypes. Both are copies. Masks have one row per object."""

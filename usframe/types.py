@@ -6,7 +6,7 @@ as the image is looked at; points are ``(x, y)`` = (column, row) with pixel cent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -208,7 +208,9 @@ class Surfaces:
     reference: NDArray[np.float64]
 
 
-# A score, a step after the network and a training loss; `usframe.hookspecs` says what they get and give.
+# A choice of slices, a score, a step after the network and a training loss; `usframe.hookspecs` says what they get
+# and give.
+Selection: TypeAlias = Callable[..., "Iterable[int]"]
 Metric: TypeAlias = Callable[..., "float | None"]
 Postprocessing: TypeAlias = Callable[..., NDArray[np.uint8]]
 Objective: TypeAlias = Callable[..., Any]

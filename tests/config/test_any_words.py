@@ -22,7 +22,7 @@ from usframe.errors import RequestError, shown
 from usframe.tasks import TASKS, read
 
 KEYS = sorted({key for task in TASKS.values() for key in leaves(task.schema)})
-EXPERIMENTS = ["zero_shot", "finetune", "prepare", "score", "compare_prompts", "preview_augmentations"]
+EXPERIMENTS = ["zero_shot", "finetune", "prepare", "score", "compare_prompts", "budget", "preview_augmentations"]
 ASKED = ["volumes=images", "labels=truth"]
 
 plain = st.text("abcXYZ0123456789_.-+/~:%@", min_size=1, max_size=14)

@@ -5,7 +5,7 @@ A test class of a plugin inherits the contract of its kind and overrides its fix
 
 import pytest
 
-MODULES = ("augmentation", "backbone", "loss", "metric", "postprocessing", "prompt", "reader")
+MODULES = ("augmentation", "backbone", "loss", "metric", "postprocessing", "prompt", "reader", "selection")
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in MODULES))
 
 from usframe_contracts.augmentation import AugmentationContract  # noqa: E402
@@ -15,6 +15,7 @@ from usframe_contracts.metric import MetricContract  # noqa: E402
 from usframe_contracts.postprocessing import PostprocessingContract  # noqa: E402
 from usframe_contracts.prompt import FreePromptContract, PromptContract  # noqa: E402
 from usframe_contracts.reader import ReaderContract  # noqa: E402
+from usframe_contracts.selection import SelectionContract  # noqa: E402
 
 __all__ = [
     "AugmentationContract",
@@ -27,4 +28,5 @@ __all__ = [
     "PostprocessingContract",
     "PromptContract",
     "ReaderContract",
+    "SelectionContract",
 ]

@@ -20,6 +20,7 @@ from usframe_contracts import (
     PostprocessingContract,
     PromptContract,
     ReaderContract,
+    SelectionContract,
 )
 from usframe_plugins.backbones.sam2_family import demo
 
@@ -70,6 +71,12 @@ class TestSeveralClicks(PromptContract):
     @pytest.fixture(params=CLICKS)
     def strategy(self, request):
         return PLUGINS.prompts.get(request.param, {"count": 4})
+
+
+class TestSelections(SelectionContract):
+    @pytest.fixture(params=PLUGINS.selections.names())
+    def rule(self, request):
+        return PLUGINS.selections.get(request.param)
 
 
 class TestAugmentations(AugmentationContract):

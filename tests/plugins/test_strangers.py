@@ -98,12 +98,32 @@ def usframe_register_objectives(register):
     register("boxes_twice", boxes_twice)
 '''
 
+SELECTION = '''
+import numpy as np
+from usframe import hookimpl
+
+
+def ends(area, count, *, chosen=(), inset: int = 0):
+    """The first and the last slice of the object, then the second, and so on."""
+    shown = [int(one) for one in np.flatnonzero(area)][inset:]
+    order = [one for pair in zip(shown, reversed(shown)) for one in pair]
+    return [one for one in dict.fromkeys(order) if one not in chosen][:count]
+
+
+@hookimpl
+def usframe_register_selections(register):
+    register("ends", ends)
+'''
+
 CONTRACTS = """
 import pytest
-from usframe_contracts import AugmentationContract, LossContract, MetricContract, PostprocessingContract
+from usframe_contracts import (
+    AugmentationContract, LossContract, MetricContract, PostprocessingContract, SelectionContract
+)
 from stranger_augmentation import lost_lines
 from stranger_loss import tversky
 from stranger_metric import area_error
+from stranger_selection import ends
 from stranger_step import opened
 
 
@@ -125,13 +145,22 @@ class TestLoss(LossContract):
         return tversky
 
 
+class TestSelection(SelectionContract):
+    @pytest.fixture
+    def rule(self):
+        return ends
+
+
 class TestAugmentation(AugmentationContract):
     @pytest.fixture
     def augmentation(self):
         return lost_lines
 """
 
-PACKAGES = {"metric": METRIC, "step": STEP, "loss": LOSS, "augmentation": AUGMENTATION, "recipe": RECIPE}
+PACKAGES = {
+    **{"metric": METRIC, "step": STEP, "loss": LOSS},
+    **{"augmentation": AUGMENTATION, "recipe": RECIPE, "selection": SELECTION},
+}
 
 
 @pytest.fixture
@@ -192,6 +221,24 @@ def test_a_loss_a_recipe_and_an_augmentation_train_with_their_arguments(site: Pa
         assert "tversky" in rows_of(data.out.with_name(out) / "curve.csv")[0]
         weights.append(torch.load(data.out.with_name(out) / "checkpoint_last.pt")["model"])
     assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_selection_chooses_the_prompted_slices_and_is_played_with_its_arguments(
+    site: Path, data: DataSet
+) -> None:
+    words = data.request("-p", "mask", "--mode", "propagate", "frames=ends:2", "--backbone", "demo-128")
+    done = python(site, "-m", "usframe", *words)
+    assert done.returncode == 0, done.stderr
+    prompted = {(row["case"], row["frame"]) for row in rows_of(data.out / "quality.csv") if row["distance"] == "0"}
+    assert prompted == {(f"case_{n}", frame) for n, last in enumerate("324") for frame in ("1", last)}
+    first, *words = data._replace(out=data.out.with_name("played")).request("--backbone", "demo-128")
+    quick = ("cases=[case_2]", "slices=[1,2]", "selections=[{ends: {inset: 1}}, next]")
+    done = python(site, "-m", "usframe", first, "budget", *words, *quick)
+    assert done.returncode == 0, done.stderr
+    assert {row["rule"] for row in rows_of(data.out.with_name("played") / "budget.csv")} == {
+        "ends(inset=1)",
+        "next",
+    }
 
 
 def test_arguments_that_a_plugin_does_not_take_are_told_all_at_once(site: Path, data: DataSet) -> None:

@@ -77,3 +77,18 @@ def test_an_extent_beyond_the_volume_is_an_error_of_the_case():
 def test_another_extent_is_explained(z_range):
     with pytest.raises(RequestError, match=r"write \[first, last\] \(slices counted from 0\), labels or null"):
         find_extents(z_range if not isinstance(z_range, float) else [z_range, 4], 10)
+
+
+def test_a_rule_of_a_plugin_is_asked_for_every_object_within_its_extent(labels):
+    def select(name, area, count, object_id):
+        asked.append((name, np.flatnonzero(area).tolist(), count, object_id))
+        return (3,)
+
+    asked: list[tuple[str, list[int], int, int]] = []
+    assert choose_frames(labels, "mine:2", {2: (2, 4)}, select) == {2: (3,), 5: (3,)}
+    assert asked == [("mine", [2, 3, 4], 2, 2), ("mine", [3], 2, 5)]
+
+
+def test_a_rule_of_a_plugin_that_nobody_brought_is_told(labels):
+    with pytest.raises(RequestError, match="frames=mine:2 is a rule of a plugin"):
+        choose_frames(labels, "mine:2")

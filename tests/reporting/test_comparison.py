@@ -4,11 +4,12 @@ import csv
 
 import pytest
 
-from usframe.reporting.cells import list_tests, merge_draws, patient_dice, verdict
+from usframe.reporting.cells import list_tests, merge_draws, verdict
 from usframe.reporting.comparison import write_comparison
 from usframe.reporting.comparison_page import plot, table
 from usframe.reporting.results import CaseResult
 from usframe.scoring.metrics import METRICS, SLICES
+from usframe.scoring.summary import patient_dice
 
 
 def scored(prompt, dice, *, draw=0, mode="slice", slices="all", object_id=1, asked=True, **scores):

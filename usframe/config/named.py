@@ -12,6 +12,7 @@ from typing import Any
 
 from usframe.errors import PluginError
 from usframe.plugins import Plugins
+from usframe.plugins.arguments import takes
 
 
 @dataclass(frozen=True)
@@ -110,5 +111,11 @@ def problems_with(found: Iterable[Named], plugins: Plugins) -> list[str]:
             arguments = arguments_of(named, plugins)
         except PluginError:
             arguments = {}
-        problems += plugins[named.kind].check(named.name, arguments, named.where)
+        wrong = plugins[named.kind].check(named.name, arguments, named.where)
+        if not wrong and named.where.startswith("frames=") and takes(bound(named, plugins), "expected"):
+            wrong = [
+                f"{named.where}: {named.name} asks for the expected Dice of an earlier answer; label the slices in "
+                "its next.csv, or play the rule on labels with 'usframe run budget'"
+            ]
+        problems += wrong
     return problems

@@ -27,6 +27,7 @@ KINDS: dict[Any, str] = {
     list[str]: "a list such as [a, b]",
     list[Any]: "a list such as [a, {b: {key: value}}]",
     list[int]: "a list such as [1, 2]",
+    list[float]: "a list such as [0.8, 0.9]",
     dict[str, float]: NAMES,
     dict[str, Any]: f"{NAMES}, or with arguments such as {{a: {{key: value}}}}",
 }

@@ -27,6 +27,11 @@ def own_arguments(target: Callable[..., Any], kind: Kind) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in _own(target, kind).items()}
 
 
+def takes(target: Callable[..., Any], keyword: str) -> bool:
+    """Whether a target names a keyword among its arguments."""
+    return any(one.name == keyword for one in _parameters(target))
+
+
 def argument_problems(
     name: str, target: Callable[..., Any], kind: Kind, arguments: Mapping[str, Any]
 ) -> Iterator[str]:

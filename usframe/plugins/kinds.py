@@ -21,6 +21,7 @@ class Kind:
 KINDS = {
     "reader": Kind("usframe_register_readers", 0, ()),
     "prompt": Kind("usframe_register_prompts", 1, ("frame", "object_id", "rng")),
+    "selection": Kind("usframe_register_selections", 2, ("rng", "chosen", "expected")),
     "augmentation": Kind("usframe_register_augmentations", 2, ("rng",)),
     "backbone": Kind("usframe_register_backbones", 0, ("weights", "checkpoint", "device", "precision")),
     "metric": Kind("usframe_register_metrics", 2, ("spacing_mm", "surfaces", "tolerance_mm")),

@@ -30,7 +30,16 @@ from usframe.plugins.messages import nearest, one_line
 from usframe.plugins.registry import Registry
 
 if TYPE_CHECKING:
-    from usframe.types import Augmentation, Backbone, Metric, Objective, Postprocessing, PromptStrategy, Reader
+    from usframe.types import (
+        Augmentation,
+        Backbone,
+        Metric,
+        Objective,
+        Postprocessing,
+        PromptStrategy,
+        Reader,
+        Selection,
+    )
 
 Offers = list[tuple[str, Entry]]
 
@@ -62,6 +71,10 @@ class Plugins:
     @property
     def prompts(self) -> Registry[PromptStrategy]:
         return self["prompt"]
+
+    @property
+    def selections(self) -> Registry[Selection]:
+        return self["selection"]
 
     @property
     def augmentations(self) -> Registry[Augmentation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypedDict
 
@@ -11,7 +11,7 @@ from usframe.reporting.text import counted
 from usframe.scoring.baselines import BASELINES
 from usframe.scoring.metrics import Row
 from usframe.scoring.statistics import ALPHA, holm, least_patients, paired_test
-from usframe.scoring.summary import MACRO, Summary, mean, mean_scores, unasked_objects
+from usframe.scoring.summary import MACRO, Summary, mean_scores, patient_dice
 
 CLEAN, NOISED = "clean", "noised"
 JUDGED = {"slice": "all", "propagate": "unprompted"}  # mode -> the slices that the table and the tests are about
@@ -193,22 +193,3 @@ def verdict(tests: Iterable[PairTest]) -> str:
 
 def _differs(test: PairTest) -> bool:
     return test["p_holm"] is not None and test["p_holm"] < ALPHA
-
-
-def patient_dice(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """Prompt -> patient -> Dice, of those that have one; without the objects that no case was asked for."""
-    unasked = unasked_objects(rows)
-    cases: dict[tuple[str, str, str], list[float | None]] = {}
-    prompts: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        prompts.setdefault(row["prompt"], {})
-        if row["object"] in unasked:
-            continue
-        cases.setdefault((row["prompt"], row["group"], row["case"]), []).append(row["scores"].get("dice"))
-    for (prompt, patient, _), values in cases.items():
-        if (dice := mean(values)) is not None:
-            prompts[prompt].setdefault(patient, []).append(dice)
-    return {
-        prompt: {patient: sum(dice) / len(dice) for patient, dice in patients.items()}
-        for prompt, patients in prompts.items()
-    }

@@ -68,6 +68,7 @@ class RunRecord(TypedDict, total=False):
     slices_per_second: float
     noised: dict[str, float]
     seeds: int
+    budget: dict[str, Any]
 
     parameters: Mapping[str, Mapping[str, int]]
     split: dict[str, int]

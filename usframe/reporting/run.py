@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from usframe.config.schema import Compare, Predict
+from usframe.config.schema import Budget, Compare, Predict
 from usframe.data.patients import note_single_slices
 from usframe.errors import escape
 from usframe.files import CASES, HIDDEN, write_csv, write_json
@@ -78,6 +78,9 @@ def describe_work(
     }
     if isinstance(config, Compare):
         whole |= {"noised": asdict(config.noised), "seeds": config.seeds}
+    if isinstance(config, Budget):
+        whole |= {"budget": config.played()}
+        del whole["frames"], whole["fill"]
     return whole
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.scoring.table import RowKey
+from usframe.selection import APART, least_sure
 from usframe.types import Segmentation
 
 # The error of a case over that of its slices by pixels, with and without a second way to the masks: its median,
@@ -18,7 +19,6 @@ MEDIAN = {True: 0.86, False: 1.0}
 WIDTH = {True: 0.5, False: 0.6}
 NORMAL_90 = 1.645
 SUGGESTED = 3  # slices of an object, at most
-APART = 2  # slices from a prompted one, and from each other, at least
 
 
 class QualityRow(TypedDict):
@@ -114,17 +114,25 @@ def expect(rows: Iterable[QualityRow]) -> Expected | None:
     return {"dice": round(1 - error, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
+def expected_dice(answer: Segmentation) -> dict[int, NDArray[np.float64]]:
+    """Object id -> its expected Dice (D,), as in quality.csv; NaN where it is unknown."""
+    if answer.quality is None:
+        return {}
+    errors = zip(answer.object_ids, answer.quality.error.astype(float), strict=True)
+    return {one: np.round(1 - np.round(error, 4), 4) for one, error in errors}
+
+
 def suggest(rows: Sequence[QualityRow]) -> list[NextRow]:
     """The slices of one object of a case that should be prompted next: the lowest expected Dice first.
 
     They lie at least `APART` slices from a prompted one, and a tenth of all slices from each other.
     """
-    far = [row for row in rows if row["distance"] is None or row["distance"] >= APART]
-    known = [row for row in far if row["expected_dice"] is not None]
-    apart, found = max(APART, len(rows) // 10), list[QualityRow]()
-    for row in sorted(known, key=lambda row: (row["expected_dice"], -(row["distance"] or 0), row["frame"])):
-        if all(abs(row["frame"] - other["frame"]) >= apart for other in found):
-            found.append(row)
+    by_frame = {row["frame"]: row for row in rows}
+    expected, distance = np.full((2, max(by_frame, default=-1) + 1), np.nan)
+    for frame, row in by_frame.items():
+        distance[frame] = APART if row["distance"] is None else row["distance"]
+        expected[frame] = np.nan if row["expected_dice"] is None else row["expected_dice"]
+    found = least_sure(expected, distance, SUGGESTED, max(APART, len(rows) // 10))
     return [
         {
             "case": row["case"],
@@ -137,7 +145,7 @@ def suggest(rows: Sequence[QualityRow]) -> list[NextRow]:
             "distance": row["distance"],
             "name": row["name"],
         }
-        for rank, row in enumerate(found[:SUGGESTED], 1)
+        for rank, row in enumerate((by_frame[frame] for frame in found), 1)
     ]
 
 

@@ -78,6 +78,25 @@ def mean_scores(rows: Sequence[Row]) -> Scores:
     }
 
 
+def patient_dice(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Prompt -> patient -> Dice, of those that have one; without the objects that no case was asked for."""
+    unasked = unasked_objects(rows)
+    cases: dict[tuple[str, str, str], list[float | None]] = {}
+    prompts: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        prompts.setdefault(row["prompt"], {})
+        if row["object"] in unasked:
+            continue
+        cases.setdefault((row["prompt"], row["group"], row["case"]), []).append(row["scores"].get("dice"))
+    for (prompt, patient, _), values in cases.items():
+        if (dice := mean(values)) is not None:
+            prompts[prompt].setdefault(patient, []).append(dice)
+    return {
+        prompt: {patient: sum(dice) / len(dice) for patient, dice in patients.items()}
+        for prompt, patients in prompts.items()
+    }
+
+
 def unasked_objects(rows: Iterable[Row]) -> set[int]:
     """The objects that had no prompt in any case, so that nothing was answered about them."""
     asked: dict[int, bool] = {}
@@ -100,7 +119,8 @@ def score_notes(rows: Sequence[Row]) -> list[str]:
         notes.append(f"no case has a prompt for {listed}: scored, but left out of the mean of objects")
     missed: dict[int, set[str]] = {}
     for row in rows:
-        if not row["asked"] and row["object"] not in unasked:
+        scored = any(value is not None for value in row["scores"].values())
+        if scored and not row["asked"] and row["object"] not in unasked:
             missed.setdefault(row["object"], set()).add(row["case"])
     if missed:
         listed = ", ".join(f"{called(str(one), names)} ({len(missed[one])})" for one in sorted(missed))

@@ -35,6 +35,7 @@ TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failu
 TOLD = ("quality.csv", "next.csv", "measures.csv")
 SHAPES = ("masks", "surfaces")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
+SPENT = ("budget.csv", "budget.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
 STATE = ("state/", "state.part/", "state.old/", "tensorboard/")
 TRAINED = (RECORD, *WEIGHTS, "curve.csv", "run.json", "summary.json", *STATE)
@@ -44,6 +45,7 @@ PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 TASKS = {
     "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
     "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
+    "budget": Task(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)),
     "score": Task(schema.Score, "score:score", "", (*TABLES, "overlays")),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
     "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from usframe.arrays import values_of
-from usframe.config.schema import LEARNED, Compare, Predict
+from usframe.config.schema import LEARNED, Budget, Compare, Predict
 from usframe.data.case import Case
 from usframe.data.patients import note_single_slices
 from usframe.errors import RequestError, escape
@@ -49,7 +49,7 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     Raises `RequestError` where volumes and labels do not pair, and, after printing, where the backbone cannot be
     had. Writes nothing.
     """
-    compared = isinstance(config, Compare)
+    compared = isinstance(config, Compare | Budget)
     experiment = Experiment.of(config, plugins, draws(config)[:1] if isinstance(config, Compare) else ())
     plans: list[Plan] = []
 
@@ -63,6 +63,9 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     listed = [known.get(case.name) or _failed(case, result) for case, result in zip(cases, results, strict=True)]
     missing = _backbone_problem(config, plugins)
     notes = note_single_slices((plan["shape"][0] for plan in plans), config.group)
+    if isinstance(config, Budget):
+        rules = ", ".join(named.label for named in config.rules())
+        notes.append(f"up to {max(config.slices)} slices of each object will be prompted, chosen by {rules}")
     if output.json:
         problem = missing and str(missing)
         print(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from usframe.config.named import bound
 from usframe.config.schema import FROM_FILE, Mode, Noise, Predict, prompt_file
@@ -21,6 +22,7 @@ from usframe.plugins.arguments import needs_labels
 from usframe.prompting.answers import ask_everywhere
 from usframe.prompting.files import place_prompts
 from usframe.prompting.frames import Extents, choose_frames, find_extents
+from usframe.prompting.selections import select
 from usframe.prompting.strategies import case_seed, make_prompts
 from usframe.scoring.baselines import frames_of
 from usframe.scoring.metrics import Scoring
@@ -116,7 +118,8 @@ class Experiment:
             return {Variant(mode, FROM_FILE): placed}, missing + _nothing_left(mode, reading, placed)
         if reading.labels is None:
             return {}, []
-        chosen = choose_frames(reading.labels, config.frames if mode == "propagate" else "every:1", extents)
+        rule = config.frames if mode == "propagate" else "every:1"
+        chosen = choose_frames(reading.labels, rule, extents, partial(self._select, case))
         left = [str(object_id) for object_id, frames in chosen.items() if not frames]
         where = f"z_range={config.z_range}" if config.z_range else f"frames={config.frames}"
         notes = [f"no prompt for object {', '.join(left)}, which {where} misses"] if left else []
@@ -151,6 +154,11 @@ class Experiment:
         """Whether its prompts need no labels."""
         strategy = self.strategies.get(variant.prompt)
         return strategy is not None and not needs_labels(strategy)
+
+    def _select(self, case: Case, name: str, area: NDArray[np.intp], count: int, object_id: int) -> tuple[int, ...]:
+        """What a rule of a plugin chooses for an object."""
+        rule, seed = self.plugins.selections.get(name), case_seed(self.config.seed, case.name)
+        return select(name, rule, area, count, seed=seed, object_id=object_id)
 
     def drawing(self, case: Case, reading: Reading, draw: int) -> partial[list[Prompt]]:
         """`make_prompts` from the labels of a case, as one of the draws has it."""

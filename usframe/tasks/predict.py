@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from accelerate import Accelerator
@@ -34,13 +34,15 @@ from usframe.reporting.record import describe_run, identify
 from usframe.reporting.results import INTERRUPTED, CaseResult, print_failures
 from usframe.reporting.run import describe_work, print_results, title_of, write_results
 from usframe.session import watch
-from usframe.session.loop import stop_if_interrupted
+from usframe.session.loop import Progress, stop_if_interrupted
 from usframe.session.records import Seldom, Session
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment
 from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
+
+Stages: TypeAlias = Callable[[Experiment, Backbone, Case, CaseResult, Progress], None]
 
 
 def predict(config: Predict, plugins: Plugins, output: Output) -> int:
@@ -88,10 +90,13 @@ def run(
     accelerator: Accelerator,
     report: Report,
     output: Output,
+    *,
+    stages: Stages = run_stages,
 ) -> int:
     """Run all cases that are not done yet, shared out over the processes; the exit status, 1 if some case failed.
 
-    Of several processes the first one's says it all: another must not end them by its own.
+    ``stages``: what is done with each of them. Of several processes the first one's says it all: another must not
+    end them by its own.
     """
     config = experiment.config
     identity = identify(backbone, config.backbone)
@@ -115,7 +120,7 @@ def run(
             with suppress(WriteError):  # they are written once more at the end
                 tables.do(lambda: write(session.results(cases, [])))
 
-    work = session.work(partial(run_stages, experiment, backbone))
+    work = session.work(partial(stages, experiment, backbone))
     results = session.run(work, share, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
     if rank:
         return 0

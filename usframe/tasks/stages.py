@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -34,19 +35,15 @@ from usframe.session.loop import Progress
 from usframe.tasks.experiment import Experiment, Variant
 from usframe.types import Backbone, Prompt, Segmentation
 
+K = TypeVar("K")
+
 
 def run_stages(
     experiment: Experiment, backbone: Backbone, case: Case, result: CaseResult, progress: Progress
 ) -> None:
     """Read, prompt, segment, write, score and draw one case into ``result``. Raises `CaseError`."""
     config = experiment.config
-    with result.timed("read"):
-        reading, extents = experiment.read(case)
-    result.notes += reading.notes
-    result.slices = {"total": len(reading.data), "encoded": 0}
-    if reading.empty_slices is not None:
-        result.slices["without_object"] = reading.empty_slices
-
+    reading, extents = begin(experiment, case, result)
     if reading.labels is not None and not experiment.compared:
         key = row_key(case, reading, Variant(config.modes[0], REFERENCE))
         objects = [one for one in values_of(reading.labels) if one]
@@ -107,16 +104,27 @@ def free_sets(
     ]
 
 
+def begin(experiment: Experiment, case: Case, result: CaseResult) -> tuple[Reading, Extents]:
+    """Read a case, and note in ``result`` what was assumed and how many slices it has. Raises `CaseError`."""
+    with result.timed("read"):
+        reading, extents = experiment.read(case)
+    result.notes += reading.notes
+    result.slices = {"total": len(reading.data), "encoded": 0}
+    if reading.empty_slices is not None:
+        result.slices["without_object"] = reading.empty_slices
+    return reading, extents
+
+
 def segment_case(
     config: Predict,
     reading: Reading,
-    sets: Mapping[Variant, Sequence[Prompt]],
+    sets: Mapping[K, Sequence[Prompt]],
     extents: Extents,
     mode: Mode,
     backbone: Backbone,
     progress: Progress,
-) -> dict[Variant, Segmentation]:
-    """The answer to every variant. Raises `CaseError` where memory does not suffice."""
+) -> dict[K, Segmentation]:
+    """The answer to every set of prompts. Raises `CaseError` where memory does not suffice."""
     tracking = Tracking(config.multimask, config.patience, extents, config.drift, config.fill)
     try:
         return segment_sets(

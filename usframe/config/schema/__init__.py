@@ -1,6 +1,14 @@
 """Every key that an experiment can have, with its default and its limits: a class per task."""
 
+from usframe.config.schema.budget import Budget
 from usframe.config.schema.compare import Compare
+from usframe.config.schema.frames import (
+    chooses_several,
+    frames_problems,
+    prompt_file,
+    selection_in,
+    z_range_problems,
+)
 from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, Precision, leaves
 from usframe.config.schema.predict import (
     FROM_FILE,
@@ -11,10 +19,6 @@ from usframe.config.schema.predict import (
     Mode,
     Multimask,
     Predict,
-    chooses_several,
-    frames_problems,
-    prompt_file,
-    z_range_problems,
 )
 from usframe.config.schema.prepare import Prepare
 from usframe.config.schema.score import Score
@@ -23,6 +27,7 @@ from usframe.config.schema.training import LEARNED, Finetune, Pretrain, Preview,
 __all__ = [
     "FROM_FILE",
     "LEARNED",
+    "Budget",
     "Common",
     "Compare",
     "Components",
@@ -49,5 +54,6 @@ __all__ = [
     "frames_problems",
     "leaves",
     "prompt_file",
+    "selection_in",
     "z_range_problems",
 ]

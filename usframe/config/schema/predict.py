@@ -11,6 +11,7 @@ from unicodedata import normalize
 
 from usframe.config.named import Named, in_list
 from usframe.config.places import at_home, inside
+from usframe.config.schema.frames import frames_problems, prompt_file, selection_in, z_range_problems
 from usframe.config.schema.options import (
     Networked,
     Noise,
@@ -27,8 +28,6 @@ Multimask = Literal["auto", "always", "never"]
 Fill = Literal["memory", "shape", "both"]
 Candidate = Literal["best", "first"]
 Surface = Literal["none", "stl"]
-FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
-PROMPT_FILES = (".csv", ".json")
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
 
@@ -137,6 +136,8 @@ class Predict(Paired, Networked):
         with suppress(ValueError):  # `problems` tells of it
             yield from self.strategies()
         yield from self.steps()
+        if rule := selection_in(self.frames):
+            yield Named("selection", rule[0], f"frames={self.frames}")
 
     def problems(self) -> list[str]:
         problems = super().problems()
@@ -189,36 +190,3 @@ def _needs_labels(named: Named, plugins: Plugins) -> bool:
         return needs_labels(plugins.prompts.get(named.name))
     except PluginError:
         return False
-
-
-def prompt_file(rule: Any) -> str:
-    """The path in ``frames=file:PATH``; nothing for all else."""
-    return rule.removeprefix("file:") if isinstance(rule, str) and rule.startswith("file:") else ""
-
-
-def chooses_several(rule: str | list[int]) -> bool:
-    """Whether ``frames`` may prompt an object on more than one slice."""
-    if isinstance(rule, list):
-        return len(rule) > 1
-    return rule.startswith(("every:", "uniform:", "file:")) and rule != "uniform:1"
-
-
-def frames_problems(rule: Any) -> list[str]:
-    """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
-    if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
-        return []
-    if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
-        return []
-    known = "largest, middle, first, every:N, uniform:K, a list such as [0, 12] or file:PATH (.csv or .json)"
-    return [f"frames={rule} is not possible; choose one of {known}"]
-
-
-def z_range_problems(z_range: Any) -> list[str]:
-    """One line for a ``z_range`` that is neither null nor labels nor [first, last], else none."""
-    if z_range in (None, "labels"):
-        return []
-    if isinstance(z_range, list) and len(z_range) == 2 and all(type(frame) is int for frame in z_range):
-        first, last = z_range
-        if 0 <= first <= last:
-            return []
-    return [f"z_range={z_range} is not possible; write [first, last] (slices counted from 0), labels or null"]
