@@ -274,7 +274,7 @@ def test_prompts_from_a_file_need_no_labels_and_no_strategy(monkeypatch: pytest.
     assert (config.frames, config.prompts) == ("file:/home/me/clicks.csv", ["file"])
     load(config)
     assert problems_of("volumes=images", "frames=file:a.csv", "z_range=labels", "prompts=[box]") == [
-        "prompts are read from a.csv; leave -p out",
+        "frames=file:a.csv takes the place of prompts; leave -p out",
         "z_range=labels needs labels: -l LABELS",
     ]
 

@@ -28,14 +28,11 @@ def learned_objects(backbone: Backbone) -> tuple[int, ...]:
     )
 
 
-def check_learned(backbone: Backbone, labelled: Sequence[int]) -> None:
-    """Raises `CaseError` where the labels show an object that the backbone has learned no prompt of."""
-    known = learned_objects(backbone)
+def check_known(labelled: Sequence[int], known: Sequence[int], what: str) -> None:
+    """Raises `CaseError` where the labels show an object that is none of those ``known`` by a ``what``."""
     if missing := [str(one) for one in labelled if one not in known]:
         there = ", ".join(map(str, known))
-        raise CaseError(
-            f"object {', '.join(missing)} of the labels has no learned prompt; there are those of {there}"
-        )
+        raise CaseError(f"object {', '.join(missing)} of the labels has no {what}; there are those of {there}")
 
 
 def begin_surest(
@@ -60,6 +57,17 @@ def begin_surest(
         key: [prompt for prompt in prompts if prompt.frame in chosen[key].get(prompt.object_id, ())]
         for key, prompts in sets.items()
     }
+
+
+def surest_masks(answer: Segmentation) -> list[Prompt]:
+    """The mask of each object on the slice where the network's own prediction of its IoU is highest."""
+    prompts = []
+    for row, one in enumerate(answer.object_ids):
+        shown = np.array([(plane == one).any() for plane in answer.mask])
+        if shown.any():
+            frame = int(np.where(shown, answer.predicted_iou[row], -1).argmax())
+            prompts.append(Prompt(frame, one, mask=answer.mask[frame] == one))
+    return prompts
 
 
 def how_sure(answer: Segmentation) -> dict[int, NDArray[np.float64]]:

@@ -8,6 +8,7 @@ al., "UniverSeg", 2023; with the memory of SAM 2, Zhu et al., "Medical SAM 2", 2
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,10 @@ class Support:
             )
             answer.add(frame, self.objects, logits, iou, presence)
             progress(1)
-        return answer.result()
+        whole = answer.result()
+        assert whole.quality is not None
+        unknown = np.full_like(whole.predicted_iou, np.nan)  # how far its own word holds has not been measured
+        return replace(whole, quality=replace(whole.quality, error=unknown))
 
     def _recall(self, one: int, features: Features) -> Any:
         """The candidates for an object on a slice, from the remembered slices that look most like it."""

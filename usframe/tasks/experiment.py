@@ -17,6 +17,7 @@ from usframe.data.meshes import check_library, surface_notes
 from usframe.data.reading import Reading, read_case
 from usframe.errors import CaseError
 from usframe.inference.postprocess import clean_mask
+from usframe.inference.support import Support
 from usframe.plugins import Plugins
 from usframe.plugins.arguments import needs_labels
 from usframe.prompting.answers import ask_everywhere
@@ -50,7 +51,8 @@ class Experiment:
     """What is done with every case, made once per process.
 
     ``strategies`` and ``steps`` by what they are called; ``draws``: one for each number of a `Variant`.
-    ``compared``: answers are only scored and drawn, mode by mode, and no masks are written.
+    ``support``: what ``frames=support:DIR`` remembers. ``compared``: answers are only scored and drawn, mode by
+    mode, and no masks are written.
     """
 
     config: Predict
@@ -60,6 +62,7 @@ class Experiment:
     scoring: Scoring
     draws: Sequence[Draw]
     compared: bool = False
+    support: Support | None = None
 
     @classmethod
     def of(
@@ -116,7 +119,7 @@ class Experiment:
             )
             missing = [] if case.prompts else [f"there is no prompt in {file}, so the mask is empty"]
             return {Variant(mode, FROM_FILE): placed}, missing + _nothing_left(mode, reading, placed)
-        if reading.labels is None:
+        if reading.labels is None or not self.strategies:
             return {}, []
         rule = config.frames if mode == "propagate" else "every:1"
         chosen = choose_frames(reading.labels, rule, extents, partial(self._select, case))
@@ -153,7 +156,7 @@ class Experiment:
     def is_free(self, variant: Variant) -> bool:
         """Whether its prompts need no labels."""
         strategy = self.strategies.get(variant.prompt)
-        return strategy is not None and not needs_labels(strategy)
+        return self.support is not None or (strategy is not None and not needs_labels(strategy))
 
     def _select(self, case: Case, name: str, area: NDArray[np.intp], count: int, object_id: int) -> tuple[int, ...]:
         """What a rule of a plugin chooses for an object."""

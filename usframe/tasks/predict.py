@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from accelerate import Accelerator
 
-from usframe.config.schema import LEARNED, Predict, prompt_file
+from usframe.config.schema import LEARNED, Predict, prompt_file, support_folder
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
@@ -38,6 +38,7 @@ from usframe.session.loop import Progress, stop_if_interrupted
 from usframe.session.records import Seldom, Session
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment
+from usframe.tasks.found import with_support
 from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
@@ -51,7 +52,7 @@ def predict(config: Predict, plugins: Plugins, output: Output) -> int:
     Raises `RequestError` before any case is touched where the request cannot be met.
     """
     cases, accelerator, backbone = start(config, plugins)
-    if config.mode == "propagate":
+    if config.mode == "propagate" or support_folder(config.frames):
         with_memory(backbone)
     pictures = config.labels_of_prompts() if config.overlays else ()
     report = Report(partial(write_results, mode=config.mode, overlays=pictures), print_results)
@@ -100,7 +101,8 @@ def run(
     """
     config = experiment.config
     identity = identify(backbone, config.backbone)
-    facts = {"checkpoint_sha256": identity.sha256}
+    experiment, supported = with_support(experiment, backbone)
+    facts = {"checkpoint_sha256": identity.sha256, **supported}
     prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
     rank, processes = watch.line.before.share or (accelerator.process_index, accelerator.num_processes)
     leave(accelerator)  # each process is on its own now, and none falls with another

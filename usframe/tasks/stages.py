@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from usframe.arrays import release, values_of
-from usframe.config.schema import Mode, Predict, chooses_several, prompt_file
+from usframe.config.schema import Mode, Predict, chooses_several
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
 from usframe.data.meshes import write_surfaces
@@ -19,7 +19,6 @@ from usframe.data.reading import Reading
 from usframe.data.writers import mask_suffix, write_mask
 from usframe.errors import CaseError, UsframeError
 from usframe.inference.postprocess import clean_mask
-from usframe.inference.scout import begin_surest, check_learned
 from usframe.inference.segment import segment_sets
 from usframe.inference.tracks import Tracking
 from usframe.plugins.registry import blame
@@ -33,6 +32,7 @@ from usframe.scoring.quality import quality_rows
 from usframe.scoring.rows import Reference, Scores
 from usframe.session.loop import Progress
 from usframe.tasks.experiment import Experiment, Variant
+from usframe.tasks.found import find_objects
 from usframe.types import Backbone, Prompt, Segmentation
 
 K = TypeVar("K")
@@ -57,11 +57,12 @@ def run_stages(
     for mode in config.modes:
         with result.timed("prompt"):
             sets, notes = experiment.prompts(case, reading, extents, mode)
-            free, found = free_sets(experiment, case, reading, extents, mode, backbone, count)
-        sets |= free
-        result.notes += notes + found
+            found = find_objects(experiment, case, reading, extents, mode, backbone, count)
+            sets |= found.prompts
+        result.notes += notes + found.notes
         with result.timed("segment"):
-            answers = segment_case(config, reading, sets, extents, mode, backbone, count)
+            asked = {variant: prompts for variant, prompts in sets.items() if variant not in found.answers}
+            answers = found.answers | segment_case(config, reading, asked, extents, mode, backbone, count)
         for variant, prompts in sets.items():
             reading.rest()
             finish(experiment, case, reading, variant, prompts, answers.pop(variant), result)
@@ -69,39 +70,6 @@ def run_stages(
             with result.timed("score"):
                 for scores in score_baselines(experiment, case, reading, sets, extents, mode):
                     keep_scores(result, scores)
-
-
-def free_sets(
-    experiment: Experiment,
-    case: Case,
-    reading: Reading,
-    extents: Extents,
-    mode: Mode,
-    backbone: Backbone,
-    progress: Progress,
-) -> tuple[dict[Variant, list[Prompt]], list[str]]:
-    """The prompts that need no labels, where the network finds the objects itself, and what is to be noted.
-
-    They are for the objects that it has learned; for those of the labels, or object 1, where it has learned none.
-    Raises `CaseError` where the labels show an object that it has not learned.
-    """
-    config, learned = experiment.config, tuple(getattr(backbone, "learned", ()))
-    shown = [] if reading.labels is None else [one for one in values_of(reading.labels) if one]
-    sets = experiment.free_prompts(case, reading, extents, mode, learned or shown or [1])
-    if any(prompt.learned for prompts in sets.values() for prompt in prompts):
-        check_learned(backbone, shown)
-    if mode == "slice" or not sets:
-        return sets, []
-    tracking = Tracking(config.multimask, extents=extents)
-    begun = begin_surest(
-        reading.data, sets, backbone, config.frames, tracking, batch_size=config.batch_size, progress=progress
-    )
-    lost = {key: {p.object_id for p in sets[key]} - {p.object_id for p in begun[key]} for key in sets}
-    return begun, [
-        f"{key.prompt} finds no object {', '.join(map(str, sorted(objects)))}, so the mask has none"
-        for key, objects in lost.items()
-        if objects and key.draw == 0
-    ]
 
 
 def begin(experiment: Experiment, case: Case, result: CaseResult) -> tuple[Reading, Extents]:
@@ -229,13 +197,12 @@ def millilitres(reading: Reading) -> float | None:
 
 def reference(experiment: Experiment, reading: Reading) -> Reference:
     assert reading.labels is not None
-    drawn = not prompt_file(experiment.config.frames)
     volume = reading.volume
     return Reference(
         reading.labels,
         volume.spacing_mm,
         experiment.scoring,
-        drawn,
+        bool(experiment.strategies),
         per_frame=reading.per_frame,
         voxel_ml=voxel_ml(volume),
         ignored=reading.ignored,

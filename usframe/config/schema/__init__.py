@@ -7,11 +7,13 @@ from usframe.config.schema.frames import (
     frames_problems,
     prompt_file,
     selection_in,
+    support_folder,
     z_range_problems,
 )
 from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, Precision, leaves
 from usframe.config.schema.predict import (
     FROM_FILE,
+    SUPPORT,
     Components,
     Drift,
     Fill,
@@ -27,6 +29,7 @@ from usframe.config.schema.training import LEARNED, Finetune, Pretrain, Preview,
 __all__ = [
     "FROM_FILE",
     "LEARNED",
+    "SUPPORT",
     "Budget",
     "Common",
     "Compare",
@@ -55,5 +58,6 @@ __all__ = [
     "leaves",
     "prompt_file",
     "selection_in",
+    "support_folder",
     "z_range_problems",
 ]

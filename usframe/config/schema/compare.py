@@ -5,8 +5,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from usframe.config.schema.frames import prompt_file, support_folder
 from usframe.config.schema.options import option
-from usframe.config.schema.predict import Mode, Noised, Predict, prompt_file
+from usframe.config.schema.predict import Mode, Noised, Predict
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Compare(Predict):
             for key, value in vars(self.noise).items()
             if value
         ]
-        if prompt_file(self.frames):
+        if prompt_file(self.frames) or support_folder(self.frames):
             problems.append(f"frames={self.frames} has no strategies to compare; they are drawn from labels")
         if self.surface != "none":
             problems.append(f"surface={self.surface} is not for task=compare, which writes no masks")

@@ -13,6 +13,11 @@ def prompt_file(rule: Any) -> str:
     return rule.removeprefix("file:") if isinstance(rule, str) and rule.startswith("file:") else ""
 
 
+def support_folder(rule: Any) -> str:
+    """The folder in ``frames=support:DIR``; nothing for all else."""
+    return rule.removeprefix("support:") if isinstance(rule, str) and rule.startswith("support:") else ""
+
+
 def chooses_several(rule: str | list[int]) -> bool:
     """Whether ``frames`` may prompt an object on more than one slice."""
     if isinstance(rule, list):
@@ -24,18 +29,21 @@ def chooses_several(rule: str | list[int]) -> bool:
 def selection_in(rule: Any) -> tuple[str, int] | None:
     """The name and number in ``frames=NAME:K``, where that is a plugin's rule and none of those that are known."""
     found = RULE.fullmatch(rule) if isinstance(rule, str) and not FRAMES.fullmatch(rule) else None
-    return (found[1], int(found[2])) if found and found[1] not in ("every", "uniform", "file") else None
+    return (found[1], int(found[2])) if found and found[1] not in ("every", "uniform", "file", "support") else None
 
 
 def frames_problems(rule: Any) -> list[str]:
     """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
     if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
         return []
-    if selection_in(rule):
+    if selection_in(rule) or support_folder(rule):
         return []
     if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
         return []
-    known = "largest, middle, first, every:N, uniform:K, RULE:K, a list such as [0, 12], file:PATH (.csv or .json)"
+    known = (
+        "largest, middle, first, every:N, uniform:K, RULE:K, a list such as [0, 12], file:PATH (.csv or .json), "
+    )
+    known += "support:DIR"
     return [f"frames={rule} is not possible; choose one of {known}"]
 
 

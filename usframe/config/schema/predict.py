@@ -11,7 +11,13 @@ from unicodedata import normalize
 
 from usframe.config.named import Named, in_list
 from usframe.config.places import at_home, inside
-from usframe.config.schema.frames import frames_problems, prompt_file, selection_in, z_range_problems
+from usframe.config.schema.frames import (
+    frames_problems,
+    prompt_file,
+    selection_in,
+    support_folder,
+    z_range_problems,
+)
 from usframe.config.schema.options import (
     Networked,
     Noise,
@@ -30,6 +36,7 @@ Candidate = Literal["best", "first"]
 Surface = Literal["none", "stl"]
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
+SUPPORT = "support"  # name of what frames=support:DIR stands for
 
 
 @dataclass
@@ -104,22 +111,24 @@ class Predict(Paired, Networked):
         return (self.mode,)
 
     def settle(self, given: Mapping[str, Any]) -> list[str]:
-        """Names as cases have them; one slice is a list of one; prompts from a file are one set, `FROM_FILE`."""
+        """Names as cases have them; one slice is a list of one; a file or a support takes the place of prompts."""
         self.cases = [normalize("NFC", name) for name in self.cases]
         if type(self.frames) is int:
             self.frames = [self.frames]
-        if not (place := prompt_file(self.frames)):
-            return []
-        self.frames, self.prompts = f"file:{at_home(place)}", [FROM_FILE]
-        return [f"prompts are read from {place}; leave -p out"] if "prompts" in given else []
+        for kind, place in ((FROM_FILE, prompt_file(self.frames)), (SUPPORT, support_folder(self.frames))):
+            if place:
+                self.frames, self.prompts = f"{kind}:{at_home(place)}", [kind]
+                if "prompts" in given:
+                    return [f"frames={self.frames} takes the place of prompts; leave -p out"]
+        return []
 
     def strategies(self) -> list[Named]:
-        """The prompt strategies by name, none where a file brings the prompts. Raises `ValueError` in one line."""
-        return [] if self.prompts == [FROM_FILE] else in_list("prompt", "prompts", self.prompts)
+        """The prompt strategies by name; none where something takes their place. Raises `ValueError`."""
+        return [] if self.prompts in ([FROM_FILE], [SUPPORT]) else in_list("prompt", "prompts", self.prompts)
 
     def labels_of_prompts(self) -> list[str]:
         """What the sets of prompts are called in folders and tables."""
-        return [named.label for named in self.strategies()] or [FROM_FILE]
+        return [named.label for named in self.strategies()] or list(self.prompts)
 
     def steps(self) -> list[Named]:
         """The steps after the network that are switched on, in their order."""
@@ -168,10 +177,10 @@ class Predict(Paired, Networked):
     def _frames_problems(self) -> list[str]:
         """What is wrong with the choice of slices, and with where the prompts come from."""
         problems = [*frames_problems(self.frames), *z_range_problems(self.z_range)]
-        if prompt_file(self.frames):
+        if prompt_file(self.frames) or support_folder(self.frames):
             drawn = {f"noise.{key}": value for key, value in vars(self.noise).items()}
             problems += [
-                f"{key}={value} is for prompts made from labels; frames={self.frames} are taken as they are"
+                f"{key}={value} is for prompts made from labels, and frames={self.frames} makes none"
                 for key, value in {"box_margin": self.box_margin, **drawn}.items()
                 if value
             ]
