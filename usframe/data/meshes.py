@@ -7,9 +7,10 @@ the volume, and voxels that share no face are not joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from struct import pack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,38 +79,42 @@ def write_surfaces(folder: Path, case: str, mask: NDArray[np.uint8], volume: Vol
     for object_id in range(1, LARGEST_ID + 1):
         path = folder / f"{case}_{object_id}.stl"
         if box := boxes.get(object_id):
-            corners = np.concatenate(list(_triangles(mask[box] == object_id)))
-            origin = [part.start for part in box]
-            write_file(path, stl(_placed(corners + origin, space.affine), space.told))
+            origin = np.array([part.start for part in box])
+            parts = (_placed(part + origin, space.affine) for part in _triangles(mask[box], object_id))
+            write_file(path, stl(parts, space.told))
         else:
             withdraw(path)
 
 
-def stl(triangles: NDArray[np.float64], told: str) -> bytes:
-    """A binary STL of ``triangles`` (N, 3 corners, xyz), anticlockwise as seen from outside.
+def stl(parts: Iterable[NDArray[np.float64]], told: str) -> bytes:
+    """A binary STL of triangles, ``parts`` of (N, 3 corners, xyz), anticlockwise as seen from outside.
 
     ``told``: its header, 80 bytes of ASCII at most. A triangle has 50 bytes: normal, corners, and two that are 0.
     """
+    body = b"".join(_records(part).tobytes() for part in parts)
+    return b"".join((told.encode().ljust(80), pack("<I", len(body) // TRIANGLE.itemsize), body))
+
+
+def _records(triangles: NDArray[np.float64]) -> NDArray[np.void]:
     first, second = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     across = np.cross(first, second)
     found = np.zeros(len(triangles), TRIANGLE)
     found["normal"] = across / np.linalg.norm(across, axis=1, keepdims=True)
     found["corners"] = triangles
-    return told.encode().ljust(80) + np.uint32(len(found)).astype("<u4").tobytes() + found.tobytes()
+    return found
 
 
-def _triangles(inside: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
-    """The surface of an object in its box (d, h, w), some slices at a time: (N, 3 corners, dhw).
+def _triangles(mask: NDArray[np.uint8], object_id: int) -> Iterator[NDArray[np.float64]]:
+    """The surface of an object in its box of a mask (d, h, w), some slices at a time: (N, 3 corners, dhw).
 
     Corners are anticlockwise as seen from outside where d, h and w are right-handed.
     """
     from skimage.measure import marching_cubes
 
-    depth, *plane = inside.shape
+    depth, *plane = mask.shape
     for part in blocks((depth + 1, *plane)):  # from slice to slice, those beyond both ends included
         first, end = part.start - 1, min(part.stop, depth + 1)
-        slab = inside[max(first, 0) : end]
-        slab = np.pad(slab, ((first < 0, end > depth), (1, 1), (1, 1)))
+        slab = np.pad(mask[max(first, 0) : end] == object_id, ((first < 0, end > depth), (1, 1), (1, 1)))
         if slab.any():
             corners, faces, _, _ = marching_cubes(slab, 0.5, gradient_direction="ascent", method="lorensen")
             yield (corners.astype(float) + np.array([first, -1, -1]))[faces]
