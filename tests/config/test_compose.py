@@ -241,6 +241,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ),
         ("frames=file:prompts.xlsx", "frames=file:prompts.xlsx is not possible; choose one of largest, "),
         ("frames=[]", "frames=[] is not possible; choose one of largest, "),
+        ("frames='support:'", "frames=support: is not possible; choose one of largest, "),
         ("frames=true", "frames=True is not possible; it must be text or a list"),
         ("frames=3,10", "frames=3,10: one value at a time; a list is written frames=[3,10]"),
         ("frames=[3,10]", "frames=[3, 10] is for mode=propagate; slice mode prompts every labelled slice"),

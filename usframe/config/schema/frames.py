@@ -40,10 +40,8 @@ def frames_problems(rule: Any) -> list[str]:
         return []
     if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
         return []
-    known = (
-        "largest, middle, first, every:N, uniform:K, RULE:K, a list such as [0, 12], file:PATH (.csv or .json), "
-    )
-    known += "support:DIR"
+    known = "largest, middle, first, every:N, uniform:K, RULE:K, a list such as [0, 12], support:DIR"
+    known += ", file:PATH (.csv or .json)"
     return [f"frames={rule} is not possible; choose one of {known}"]
 
 
