@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote
 
-from usframe.config.schema import prompt_file
+from usframe.config.schema import LEARNED, prompt_file, support_folder
 from usframe.files import write_file
 from usframe.reporting.measures import Measured, draw_agreement
 from usframe.reporting.pages import render
@@ -81,6 +81,8 @@ def write_report(
         shown=SHOWN_CASES,
         prompted=summary["mode"] != GIVEN,
         prompt_file=prompt_file(run.get("frames")),
+        support=support_folder(run.get("frames")),
+        learned=LEARNED in summary["scores"],
         facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},
     )
     write_file(path, html)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from usframe.config.named import Named, in_list
 from usframe.config.schema.options import option
 from usframe.config.schema.predict import Metrics, Predict
+from usframe.config.schema.training import LEARNED
 
 LEFT_TO_IT = {
     "frames": "which chooses slices by its selections; leave it out",
@@ -57,6 +58,10 @@ class Budget(Predict):
             if (given := getattr(self, key)) != value:
                 told = key if key == "metrics" else f"{key}={str(given).lower() if given is True else given}"
                 problems.append(f"{told} is not for task=budget, {LEFT_TO_IT[key]}")
+        if LEARNED in self.prompts:
+            problems.append(
+                f"prompts={LEARNED} is not for task=budget, which prompts labelled slices; take -p mask"
+            )
         if len(self.prompts) > 1:
             problems.append(f"prompts names {len(self.prompts)} strategies; task=budget takes one, such as -p mask")
         try:

@@ -172,7 +172,8 @@ class Predict(Paired, Networked):
         asked = [named.label for named in found if _needs_labels(named, plugins)]
         if self.labels or not asked:
             return []
-        return [f"labels is required, because {asked[0]} prompts are made from labels: -l LABELS"]
+        which = "prompts" if len(asked) == len(found) else f"{asked[0]} prompts"
+        return [f"labels is required, because {which} are made from labels: -l LABELS"]
 
     def _frames_problems(self) -> list[str]:
         """What is wrong with the choice of slices, and with where the prompts come from."""
@@ -194,8 +195,8 @@ class Predict(Paired, Networked):
 
 
 def _needs_labels(named: Named, plugins: Plugins) -> bool:
-    """Whether a strategy does; one that cannot be had is told of elsewhere."""
+    """Whether a strategy does, as one that cannot be had most likely does, too."""
     try:
         return needs_labels(plugins.prompts.get(named.name))
     except PluginError:
-        return False
+        return True

@@ -158,9 +158,12 @@ class Pretrain(Trained):
     simulate: Simulate = option(Simulate)
 
     def problems(self) -> list[str]:
-        wrong = len(self.simulate.shape) != 3
-        hint = f"simulate.shape={self.simulate.shape} is not possible; write [D, H, W]"
-        return super().problems() + [hint] * wrong
+        problems = super().problems()
+        if len(self.simulate.shape) != 3:
+            problems.append(f"simulate.shape={self.simulate.shape} is not possible; write [D, H, W]")
+        if LEARNED in self.prompt:
+            problems.append(f"prompt.{LEARNED} is not for task=pretrain, whose objects are others in every clip")
+        return problems
 
 
 @dataclass
