@@ -16,21 +16,8 @@ DOCS = Path(__file__).parent
 CODE = DOCS.parent / "usframe"
 DRAWING = DOCS / "architecture.svg"
 
-FOR_ALL = (
-    "types",
-    "errors",
-    "hookspecs",
-    "arrays",
-    "geometry",
-    "intensity",
-    "files",
-    "plain",
-    "shape",
-    "quality",
-    "volume",
-    "features",
-    "selection",
-)
+SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection"
+FOR_ALL = SHARED.split()
 FOLDERS = {
     "plugins": "names that lead to code",
     "config": "what a request is",

@@ -13,21 +13,8 @@ import usframe
 
 ROOT = Path(__file__).parents[1]
 ORDER = "plugins config data simulation prompting inference scoring reporting training session tasks cli".split()  # noqa: SIM905
-ABOVE = {
-    "types",
-    "errors",
-    "hookspecs",
-    "arrays",
-    "geometry",
-    "intensity",
-    "files",
-    "plain",
-    "shape",
-    "quality",
-    "volume",
-    "features",
-    "selection",
-}
+SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection"
+ABOVE = {*SHARED.split()}
 FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry", "selection")}
 CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))

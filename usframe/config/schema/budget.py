@@ -60,7 +60,7 @@ class Budget(Predict):
                 problems.append(f"{told} is not for task=budget, {LEFT_TO_IT[key]}")
         if LEARNED in self.prompts:
             problems.append(
-                f"prompts={LEARNED} is not for task=budget, which prompts labelled slices; take -p mask"
+                f"prompts={LEARNED} is not for task=budget, which is about labelled slices; take -p mask"
             )
         if len(self.prompts) > 1:
             problems.append(f"prompts names {len(self.prompts)} strategies; task=budget takes one, such as -p mask")
