@@ -255,6 +255,7 @@ def test_a_dry_run_says_what_would_be_played_and_writes_nothing(data):
         ("baselines=true", "baselines=true is not for task=budget"),
         ("metrics.per_slice=true", "metrics is not for task=budget, which scores Dice alone"),
         ("prompts=[mask,box]", "prompts names 2 strategies; task=budget takes one, such as -p mask"),
+        ("prompts=[{mask: 3}]", "prompts={'mask': 3} is not possible; write [{mask: {ARGUMENT: VALUE}}]"),
         ("slices=[]", "slices is empty; write numbers of slices, such as slices=[1,2,4]"),
         ("slices=[0]", "slices=0 is not possible; it must be at least 1"),
         ("slices=[2,2]", "slices names 2 twice"),
