@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from conftest import usframe_
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_backbones import SIDE, Toy, ToyWithMemory
 
 import usframe
-from usframe import Prompt, RequestError, Volume
+from usframe import Decoded, Prompt, RequestError, Volume
+from usframe.geometry import from_model
+from usframe.inference.blend import Blend
 from usframe.inference.fill import chosen, gaps
+from usframe.inference.spool import Spool
 from usframe.inference.trust import LEAST, MEMORY, SHAPE, Place, Trust, memory_share
 
 DEPTH = 12
@@ -112,6 +116,26 @@ def test_from_a_single_prompted_slice_it_is_the_memory_alone_and_from_none_nothi
 def test_nothing_is_filled_outside_of_z_range(moving):
     answer = fill(moving, drawn(moving, 4, 7), z_range=(3, 9))
     assert answer.mask.any((1, 2)).tolist() == [3 <= frame <= 9 for frame in range(DEPTH)]
+
+
+def test_beyond_the_prompted_slices_what_is_more_likely_wrong_than_right_is_not_there():
+    """A memory that was wrong on the prompted slices, is unsure, and sees something of another shape."""
+    logits = np.full((1, 1, SIDE // 4, SIDE // 4), -9.0, np.float32)
+    logits[..., 4:, 4:] = 9
+    seen = Decoded(torch.from_numpy(logits), torch.full((1, 1), 0.1), torch.ones(1))
+    with Spool() as spool:
+        answers = spool.answers([1], DEPTH, SIDE // 4)
+        blend = Blend((DEPTH, SIDE, SIDE), answers, {})
+        for frame in range(DEPTH):
+            answers.put((1,), frame, seen)
+        for frame in (0, 3, 6):
+            blend.show(1, frame, square(frame, speed=3, side=4), drawn=True)
+        for frame in (0, 3, 6):
+            blend.learn(1, frame, from_model(logits[:, 0], (SIDE, SIDE))[0] > 0)
+        answer = blend.result(keep_logits=False)
+    assert answer.quality.error[0, 11] > 0.5
+    assert not answer.mask[11].any()
+    assert answer.mask[4].any()
 
 
 def test_the_error_that_is_expected_grows_away_from_prompted_slices(moving):

@@ -2,7 +2,8 @@
 
 The mask lies where the weighted mean of both signed distances (`usframe.shape`) is positive. The weights come from
 the error that either way is expected to have (`usframe.inference.trust`). Where the memory sees no object there is
-none. From a single prompted slice nobody knows how the shape goes on, so the memory is followed alone.
+none, nor beyond the prompted slices where a mask is more likely wrong than right. From a single prompted slice
+nobody knows how the shape goes on, so the memory is followed alone.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from usframe.shape import Distance, Interpolation, clipped_distance
 from usframe.types import Segmentation
 
 Mask: TypeAlias = NDArray[np.bool_]
+LIKELY_WRONG = 0.5  # expected error
 FAR = 1 / 8  # of the longer side of a slice: no pixel is deeper inside an object or further outside than that
 
 
@@ -96,11 +98,12 @@ class Blend:
                 first, last = self.extents.get(one, (0, self.shape[0] - 1))
                 if first <= frame <= last:
                     ways = self.ways(one, frame)
-                    depth = ways.depth
-                    plane[depth > deepest] = one
-                    np.maximum(depth, deepest, out=deepest)
                     quality.agreement[row, frame] = ways.agreement
                     quality.error[row, frame] = self._error(one, row, frame, ways)
+                    if not self._is_gone(one, frame, ways, float(quality.error[row, frame])):
+                        depth = ways.depth
+                        plane[depth > deepest] = one
+                        np.maximum(depth, deepest, out=deepest)
             planes.put(frame, plane)
         return Segmentation(planes.array(), answers.objects, answers.iou, logits, quality=quality)
 
@@ -114,6 +117,15 @@ class Blend:
             told = foretell(answers.iou[row, [frame]], answers.presence[row, [frame]], float(distance))
             return float(told[0])
         return ways.learned if ways.seen is None else expected(ways.features, BLEND_ERROR)
+
+    def _is_gone(self, one: int, frame: int, ways: Ways, error: float) -> bool:
+        """Whether an object has ended before a slice beyond those it is prompted on.
+
+        There a mask that is more likely wrong than right costs more than it brings.
+        """
+        frames = self.shapes[one].frames
+        beyond = len(frames) > 1 and not min(frames) <= frame <= max(frames)
+        return beyond and ways.seen is not None and error > LIKELY_WRONG
 
     @cached_property
     def shapes(self) -> dict[int, Interpolation]:
