@@ -28,6 +28,7 @@ FOLDERS = {
     "scoring": "how well masks agree with labels",
     "reporting": "what a person looks at",
     "training": "from samples to better weights",
+    "annotation": "a volume that somebody labels",
     "session": "a run in its folder, whatever fails",
     "tasks": "what an experiment can do",
     "cli": "the command line",

@@ -12,7 +12,8 @@ import pytest
 import usframe
 
 ROOT = Path(__file__).parents[1]
-ORDER = "plugins config data simulation prompting inference scoring reporting training session tasks cli".split()  # noqa: SIM905
+DOWN = "plugins config data simulation prompting inference scoring reporting training annotation session tasks cli"
+ORDER = DOWN.split()
 SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection"
 ABOVE = {*SHARED.split()}
 FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry", "selection")}

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from usframe.geometry import from_model
 from usframe.inference.blend import Blend
 from usframe.inference.decoding import check_prompts
-from usframe.inference.spool import Answers, Encodings, Spool, logits_of
+from usframe.inference.spool import Answers, Spool, logits_of
 from usframe.inference.tracks import Track, Tracking, decode_prompts, find_sought, follow, only, start
 from usframe.inference.verbs import with_memory
 from usframe.intensity import Slices
-from usframe.types import Backbone, Decoded, MemoryBackbone, Prompt, Segmentation
+from usframe.types import Backbone, Decoded, Features, MemoryBackbone, Prompt, Segmentation
 
 K = TypeVar("K")
 LEFT_OUT = 8  # prompted slices of an object that are left out in turn, at most
@@ -35,6 +35,7 @@ def fill_slices(
     *,
     keep_logits: bool = False,
     progress: Callable[[int], object] = lambda slices: None,
+    encoded: Callable[[int], Features] | None = None,
 ) -> dict[K, Segmentation]:
     """One `Segmentation` per set of prompts, as `usframe.inference.propagate.propagate_slices` answers them.
 
@@ -43,7 +44,7 @@ def fill_slices(
     """
     check_prompts(prompt_sets, data.shape, tracking.extents)
     with Spool() as spool, torch.inference_mode():
-        features = spool.encodings(data, backbone, {*range(len(data))}, progress)
+        features = encoded or spool.encodings(data, backbone, {*range(len(data))}, progress)
         answers = {}
         for key, prompts in prompt_sets.items():
             kept = spool.answers({p.object_id for p in prompts}, len(data), backbone.image_size // 4)
@@ -58,7 +59,12 @@ def fill_slices(
 
 
 def prompt_only(
-    backbone: Backbone, track: Track, features: Encodings, answers: Answers, blend: Blend, tracking: Tracking
+    backbone: Backbone,
+    track: Track,
+    features: Callable[[int], Features],
+    answers: Answers,
+    blend: Blend,
+    tracking: Tracking,
 ) -> None:
     """Decode the prompted slices of a track; the network remembers nothing."""
     size = blend.shape[1:]
@@ -78,7 +84,7 @@ class Walk:
         self,
         backbone: MemoryBackbone,
         track: Track,
-        features: Encodings,
+        features: Callable[[int], Features],
         shape: tuple[int, ...],
         tracking: Tracking,
     ) -> None:

@@ -21,7 +21,7 @@ from usframe.inference.tracks import DEFAULT, Track, Tracking, find_sought, foll
 from usframe.inference.trust import foretell
 from usframe.inference.verbs import with_memory
 from usframe.intensity import Slices
-from usframe.types import Backbone, Decoded, MemoryBackbone, Prompt, Segmentation
+from usframe.types import Backbone, Decoded, Features, MemoryBackbone, Prompt, Segmentation
 
 K = TypeVar("K")
 
@@ -34,11 +34,13 @@ def propagate_slices(
     *,
     keep_logits: bool = False,
     progress: Callable[[int], object] = lambda slices: None,
+    encoded: Callable[[int], Features] | None = None,
 ) -> dict[K, Segmentation]:
     """One `Segmentation` per set of prompts, each slice encoded once for all sets, objects and directions.
 
-    ``data``: (D, H, W) float32 in 0-1. Raises `RequestError` for prompts off the volume or the extents and for a
-    backbone without memory, `CaseError` where the temporary folder is full.
+    ``data``: (D, H, W) float32 in 0-1. ``encoded``: slice number -> its features, where they are there. Raises
+    `RequestError` for prompts off the volume or the extents and for a backbone without memory, `CaseError` where
+    the temporary folder is full.
     """
     network = with_memory(backbone)
     check_prompts(prompt_sets, data.shape, tracking.extents)
@@ -48,7 +50,7 @@ def propagate_slices(
     between = range(min(first, default=0), max(first, default=0))
     again = {*between, *(frame for track in tracks for frame in track.frames)}
     with Spool() as spool, torch.inference_mode():
-        features = spool.encodings(data, backbone, again, progress)
+        features = encoded or spool.encodings(data, backbone, again, progress)
         answers = [
             spool.answers({p.object_id for p in prompt_sets[key]}, len(data), backbone.image_size // 4)
             for key in keys
