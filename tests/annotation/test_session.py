@@ -130,6 +130,17 @@ def test_a_point_is_taken_back(session):
     assert not session.state.items[1].prompts
 
 
+def test_where_an_object_is_not_it_stays_away(session):
+    session.point(2, (8, 8))
+    session.propagate()
+    session.clear(4)
+    assert not session.mask[4].any()
+    session.propagate("shape")
+    assert not session.mask[4].any()
+    session.point(4, (10, 8))
+    assert session.mask[4].any()
+
+
 def test_objects_share_a_slice_and_a_locked_one_loses_no_voxel(session):
     session.paint(2, square(4, 4, 10))
     session.lock()

@@ -39,6 +39,7 @@ class KeptObject(TypedDict):
     id: int
     name: str
     way: str | None
+    absent: list[int]
     locked: str | None
 
 
@@ -102,7 +103,7 @@ def take_up(session: Session, folder: Path, case: str, plugins: Plugins) -> bool
 def _item(
     session: Session, one: KeptObject, current: Mapping[int, Prompt], before: Mapping[int, Prompt], folder: Path
 ) -> Item:
-    item = Item(one["name"], current)
+    item = Item(one["name"], current, absent=frozenset(one["absent"]))
     if one["way"] is None:
         planes = {at: network.answer(prompt, session.encoded) for at, prompt in current.items()}
         item = replace(item, planes=planes)
@@ -134,7 +135,8 @@ def _row(case: str, prompt: Prompt, files: dict[str, bytes]) -> dict[str, Any]:
 
 def _object(one: int, item: Item, files: dict[str, bytes]) -> KeptObject:
     locked = None if item.locked is None else _add(files, _packed(item.locked), ".npz")
-    return {"id": one, "name": item.name, "way": item.carried.way if item.carried else None, "locked": locked}
+    way = item.carried.way if item.carried else None
+    return {"id": one, "name": item.name, "way": way, "absent": sorted(item.absent), "locked": locked}
 
 
 def _told(numbers: Iterable[Any]) -> list[str]:

@@ -48,7 +48,7 @@ def carry(item: Item, carried: Carried, encoded: Encoded, progress: Callable[[in
     found = follow(encoded.data, prompts, encoded.backbone, tracking, keep_logits=True, encoded=features)[""]
     planes = {at: _plane(found, at, carried) for at in range(len(encoded.data))}
     planes |= {at: answer(prompt, encoded) for at, prompt in item.prompts.items()}
-    gone = carried.prompts.keys() - item.prompts.keys()
+    gone = (carried.prompts.keys() - item.prompts.keys()) | item.absent
     return replace(item, planes={at: plane for at, plane in planes.items() if at not in gone}, carried=carried)
 
 

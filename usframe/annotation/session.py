@@ -80,12 +80,15 @@ class Session:
         self._draw(frame, lambda prompt, seen: strokes.painted(prompt, mask))
 
     def clear(self, frame: int) -> None:
-        """Take the prompt of a slice and what followed from it away."""
+        """Take the prompt of a slice away, with what followed from it there; where there is none, the object is not on
+        this slice, whatever is carried to it.
+        """
         self._check_frame(frame)
         item = self._free_item()
         prompts = {at: prompt for at, prompt in item.prompts.items() if at != frame}
         planes = {at: plane for at, plane in item.planes.items() if at != frame}
-        self._put(replace(item, prompts=prompts, planes=planes))
+        absent = item.absent if frame in item.prompts else item.absent | {frame}
+        self._put(replace(item, prompts=prompts, planes=planes, absent=absent))
 
     # Objects
 
@@ -174,7 +177,8 @@ class Session:
         except ValueError as error:
             raise RequestError(f"slice {frame}: {error}") from error
         answer = network.answer(prompt, self.encoded)
-        self._put(replace(item, prompts={**item.prompts, frame: prompt}, planes={**item.planes, frame: answer}))
+        prompts, planes = {**item.prompts, frame: prompt}, {**item.planes, frame: answer}
+        self._put(replace(item, prompts=prompts, planes=planes, absent=item.absent - {frame}))
 
     def _prompt(self, frame: int) -> Prompt:
         one = self.state.active

@@ -43,12 +43,15 @@ class Carried:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """An object: prompts and planes by slice. ``locked``: its mask by slice, of which no other takes a voxel."""
+    """An object: prompts and planes by slice. ``absent``: slices that it is not on, as somebody has said. ``locked``:
+    its mask by slice, of which no other takes a voxel.
+    """
 
     name: str = ""
     prompts: Mapping[int, Prompt] = field(default_factory=dict)
     planes: Mapping[int, Plane] = field(default_factory=dict)
     carried: Carried | None = None
+    absent: frozenset[int] = frozenset()
     locked: Mapping[int, NDArray[np.bool_]] | None = None
 
     @property
