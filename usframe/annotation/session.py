@@ -80,8 +80,9 @@ class Session:
         self._draw(frame, lambda prompt, seen: strokes.painted(prompt, mask))
 
     def clear(self, frame: int) -> None:
-        """Take the prompt of a slice away, with what followed from it there; where there is none, the object is not on
-        this slice, whatever is carried to it.
+        """Take the prompt of a slice away, with what followed from it there.
+
+        Where there is none, the object is not on this slice, whatever is carried to it.
         """
         self._check_frame(frame)
         item = self._free_item()

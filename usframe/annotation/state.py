@@ -43,8 +43,9 @@ class Carried:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """An object: prompts and planes by slice. ``absent``: slices that it is not on, as somebody has said. ``locked``:
-    its mask by slice, of which no other takes a voxel.
+    """An object: prompts and planes by slice. ``absent``: slices that it is not on, as somebody has said.
+
+    ``locked``: its mask by slice, of which no other takes a voxel.
     """
 
     name: str = ""
