@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from usframe import Prompt
 from usframe.geometry import (
     from_model,
+    points_from_model,
     resize_mask,
     resize_slice,
     to_model,
@@ -63,6 +64,7 @@ def test_points_and_boxes_land_where_resizing_puts_their_pixel(height, width, da
     moved = to_model(prompt, (height, width), side)
     np.testing.assert_allclose(moved.points[0], [columns.mean(), rows.mean()], atol=1)
     np.testing.assert_allclose(moved.box.reshape(2, 2), np.tile(moved.points[0], (2, 1)))
+    np.testing.assert_allclose(points_from_model(moved.points, (height, width), side), prompt.points, atol=1e-2)
 
 
 def test_at_the_networks_own_size_a_prompt_stays_as_it_is():

@@ -59,6 +59,13 @@ def to_model(prompt: Prompt, shape: tuple[int, int], side: int) -> Prompt:
     )
 
 
+def points_from_model(points: NDArray[np.float32], shape: tuple[int, int], side: int) -> NDArray[np.float32]:
+    """Points (N, 2) xy of a ``side`` x ``side`` network input, on the slice (H, W) that it was made of."""
+    scale = side / np.array([shape[1], shape[0]], np.float32)
+    last = np.array([shape[1] - 1, shape[0] - 1], np.float32)
+    return np.clip((points + 0.5) / scale - 0.5, 0, last).astype(np.float32)
+
+
 def from_model(logits: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Decoder logits (N, s, s) on the original slice, (N, H, W), interpolated before any threshold."""
     height, width = shape

@@ -16,7 +16,7 @@ from usframe.plugins.load import load_plugins
 from usframe.scoring.metrics import Scoring
 from usframe.simulation.clips import SimulatedClips
 from usframe.training.clips import Clips, Mixture
-from usframe.training.objectives import Objective, correct
+from usframe.training.objectives import Objective, clicked, correct, encode_samples
 from usframe.training.validation import HeldOut, Validation
 from usframe.types import Decoded, Prompt
 
@@ -119,6 +119,26 @@ def test_corrections_are_decoded_and_trained_as_well(strategies):
     _, plain = Objective(backbone, LOSSES)([sample])
     _, corrected = Objective(backbone, LOSSES, corrections=2)([sample])
     assert corrected == 3 * plain
+
+
+def test_a_clip_begins_after_clicks_on_what_was_wrong(strategies):
+    torch.manual_seed(0)
+    backbone = usframe.load_backbone("demo", checkpoint="random", device="cpu")
+    clips = Clips(SimulatedClips((2, 64, 96), scene="mass", shortest=2), seed=0, strategy=strategies["box"])
+    features = [encode_samples(backbone, [clips[number]]) for number in range(3)]
+    counts = []
+    for number in range(3):
+        begin = clicked(backbone, features[number], 0, clips[number], 2)
+        assert [one.frame for one in begin] == [one.frame for one in clips[number].begin]
+        for one, drawn in zip(begin, clips[number].begin, strict=True):
+            np.testing.assert_array_equal(one.box, drawn.box)
+            if one.points is not None:
+                assert ((one.points >= 0) & (one.points <= (95, 63))).all()
+        counts.append({0 if one.points is None else len(one.points) for one in begin})
+    assert counts[0] == {0}
+    assert counts[1] == {1}
+    assert counts[2] == {2}
+    Objective(backbone, LOSSES, "clip", corrections=2)([clips[2]])[0]["total"].backward()
 
 
 def test_one_clip_can_be_learned_by_heart(strategies):

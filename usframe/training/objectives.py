@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from usframe.geometry import to_model, to_network
+from usframe.geometry import points_from_model, to_model, to_network
 from usframe.inference.decoding import best_candidates, is_ambiguous
 from usframe.inference.propagate import walk
 from usframe.inference.tracks import Track, make_tracks
@@ -33,7 +33,7 @@ class Objective(torch.nn.Module):
     ``recipe``: ``slice`` decodes every prompt on its own slice, ``clip`` tracks the objects from the prompts their
     sample begins with, forward and backward with memory, and ``both`` does both on the same encodings. ``encode``
     gives the features of all slices of samples, one after the other; by default the backbone's own. After each
-    prompt come ``corrections`` clicks on what was wrong, on its own slice.
+    prompt come ``corrections`` clicks on what was wrong, on its own slice; before a clip is tracked, up to as many.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Objective(torch.nn.Module):
         if self.recipe != "clip":
             parts += decode_samples(self.verbs, features, samples, self.corrections)
         if self.recipe != "slice":
-            parts += track_samples(self.verbs, features, samples)
+            parts += track_samples(self.verbs, features, samples, self.corrections)
         losses = [(len(target), weigh_losses(decoded, target, self.losses)) for decoded, target in parts]
         sums = {name: torch.stack([n * terms[name] for n, terms in losses]).sum() for name in losses[0][1]}
         return sums, sum(n for n, _ in losses)
@@ -154,8 +154,41 @@ def _click(prompt: Prompt, missing: NDArray[np.bool_], extra: NDArray[np.bool_],
     return replace(prompt, points=points, point_labels=labels)
 
 
-def track_samples(backbone: Backbone, features: Features, samples: Sequence[Sample]) -> list[Part]:
-    """What `walk` of propagation answers on every slice of every sample, with the masks (N, S/2, S/2)."""
+def clicked(
+    backbone: Backbone, features: Features, first: int, sample: Sample, corrections: int
+) -> tuple[Prompt, ...]:
+    """The prompts a sample begins with, whose slices begin at ``first``, after up to ``corrections`` more clicks.
+
+    How many these are depends on the sample's view.
+    """
+    shape, size = (sample.images.shape[1], sample.images.shape[2]), backbone.image_size
+    prompts = [to_model(prompt, shape, size) for prompt in sample.begin]
+    for _ in range(sample.view % (corrections + 1)):
+        for multimask in (False, True):
+            chosen = [n for n, one in enumerate(prompts) if not one.learned and is_ambiguous(one) == multimask]
+            if chosen:
+                asked, index = [prompts[n] for n in chosen], [first + prompts[n].frame for n in chosen]
+                with torch.no_grad():
+                    decoded = decode(backbone, features, asked, index, multimask=multimask)
+                rows = [sample.objects.index(one.object_id) for one in asked]
+                wanted = [target_of(backbone, sample, one.frame, row) for one, row in zip(asked, rows, strict=True)]
+                for n, one in zip(chosen, correct(asked, decoded, torch.stack(wanted), size), strict=True):
+                    prompts[n] = one
+    return tuple(
+        drawn
+        if one.points is None
+        else replace(drawn, points=points_from_model(one.points, shape, size), point_labels=one.point_labels)
+        for drawn, one in zip(sample.begin, prompts, strict=True)
+    )
+
+
+def track_samples(
+    backbone: Backbone, features: Features, samples: Sequence[Sample], corrections: int = 0
+) -> list[Part]:
+    """What `walk` of propagation answers on every slice of every sample, with the masks (N, S/2, S/2).
+
+    The prompts it begins with are `clicked` first.
+    """
     parts: list[Part] = []
     for first, sample in number_slices(samples):
 
@@ -167,7 +200,8 @@ def track_samples(backbone: Backbone, features: Features, samples: Sequence[Samp
             parts.append((decoded, torch.stack([target_of(backbone, sample, frame, row) for row in rows])))
 
         if sample.begin:
-            walk(with_memory(backbone), make_tracks(sample.begin), encoded, sample.images.shape, put)
+            begin = clicked(backbone, features, first, sample, corrections) if corrections else sample.begin
+            walk(with_memory(backbone), make_tracks(begin), encoded, sample.images.shape, put)
     return parts
 
 
