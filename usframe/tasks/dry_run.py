@@ -98,6 +98,9 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
         notes += found
         for variant, prompts in sets.items():
             counts[f"{variant.prompt} ({mode})" if len(config.modes) > 1 else variant.prompt] = len(prompts)
+    for name in config.labels_of_prompts():
+        if not any(told.split(" (")[0] == name for told in counts):  # without labels it is asked on every slice
+            counts[name] = len(reading.data)
     volume, labels = reading.volume, reading.labels
     masks = [] if compared else [mask_path(config.folder, name, case) for name in config.labels_of_prompts()]
     return {
