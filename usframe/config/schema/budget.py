@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,7 +49,8 @@ class Budget(Predict):
 
     def named(self) -> Iterator[Named]:
         yield from super().named()
-        yield from self.rules()
+        with suppress(ValueError):  # `problems` tells of it
+            yield from self.rules()
 
     def problems(self) -> list[str]:
         """One strategy, something to choose by and to count, and nothing that is not left to the request."""
