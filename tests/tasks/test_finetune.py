@@ -165,7 +165,7 @@ def test_kept_embeddings_of_clips_train_memory_too(data: DataSet) -> None:
 def test_embeddings_of_an_encoder_that_learns_are_refused(data: DataSet) -> None:
     done = finetune(data, "train.cache=2")
     assert done.exit_code == 2
-    assert "train.parameters=decoder or decoder+memory" in done.output
+    assert "train.parameters=prompt, decoder or decoder+memory" in done.output
 
 
 def test_every_slice_with_an_object_is_seen_once_per_epoch(data: DataSet) -> None:
