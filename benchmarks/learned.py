@@ -43,7 +43,7 @@ SETS = {
     "camus": ("patient0057", "patient0066", r"group='^(patient\d+)'"),
     "carotid": ("seq06", "seq07", r"group='^(seq\d+)'"),
     "nerve": ("0038", "0045", "group=null"),
-    "fetal_head": ("025", "030", "group=null"),
+    "fetal_head": ("018", "022", "group=null"),
 }
 
 
