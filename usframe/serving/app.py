@@ -157,9 +157,7 @@ class Service:
             return
         given = request.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
-            raise RefusalError(
-                401, "the token is missing or wrong; give the one the server was started with as API key"
-            )
+            raise RefusalError(401, "the token is missing or wrong; the API key must be the server's token")
 
     @asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:

@@ -1,7 +1,7 @@
 """Arrays as nnInteractive's clients send and take them, checked before a byte of them is unpacked.
 
 Little-endian: ``NNIA``, then a byte each for version (1), codec, number of axes and length of the type's name; the
-name; int64 per axis; uint32 number of chunks; and per chunk uint64 bytes unpacked, uint64 bytes packed, a blosc2 frame.
+name; int64 per axis; uint32 number of chunks; per chunk uint64 bytes unpacked, uint64 bytes packed, a blosc2 frame.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def pack(array: NDArray[np.uint8]) -> bytes:
     """``array`` in one chunk."""
     name = array.dtype.name.encode("ascii")
     head = struct.pack("<4s4B", MAGIC, VERSION, 1, array.ndim, len(name)) + name
-    raw = memoryview(np.ascontiguousarray(array)).cast("B")
+    raw = np.ascontiguousarray(array).data.cast("B")
     frame = blosc2.compress2(raw, typesize=array.itemsize, codec=CODECS[1], clevel=3, filters=PLAIN)
     return b"".join((head, struct.pack(f"<{array.ndim}qIQQ", *array.shape, 1, raw.nbytes, len(frame)), frame))
 
@@ -74,10 +74,10 @@ def _read(body: memoryview) -> Packed:
     if magic != MAGIC or version != VERSION or codec not in CODECS:
         raise RefusalError(400, f"the body is no array of version {VERSION} of nnInteractive's format")
     name = bytes(body[8 : 8 + letters]).decode("ascii")
-    if name not in TYPES or not 1 <= axes <= 4:
-        raise RefusalError(
-            422, f"an array of {axes} axes of this type is not taken; its type must be among {', '.join(TYPES)}"
-        )
+    if name not in TYPES:
+        raise RefusalError(422, f"an array of this type is not taken; send one of {', '.join(TYPES)}")
+    if not 1 <= axes <= 4:
+        raise RefusalError(422, f"an array of {axes} axes is not taken; send one of up to 4")
     dtype, at = np.dtype(name), 8 + letters
     shape = struct.unpack_from(f"<{axes}q", body, at)
     (count,) = struct.unpack_from("<I", body, at + 8 * axes)

@@ -1,8 +1,8 @@
 """The verbs of the nnInteractive protocol, version 2, done by a session.
 
-Its arrays and coordinates are in the order of the volume, (D, H, W): slices, rows, columns. nnInteractive sees in 3D;
-here a prompt is drawn on the slices that it touches, and the object is then carried from them through the volume. The
-answer is the part of the mask that is another than what the client has.
+Its arrays and coordinates are in the order of the volume, (D, H, W): slices, rows, columns. nnInteractive sees in
+3D; here a prompt is drawn on the slices that it touches, and the object is then carried from them through the
+volume. The answer is the part of the mask that is another than what the client has.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def set_image(desk: Desk, fields: Fields, body: bytes) -> Answer:
     """A volume (1, D, H, W) instead of the one before; its spacing is not needed."""
     packed, limits = arrays.read(body), desk.clients.limits
     if len(packed.shape) != 4 or packed.shape[0] != 1:
-        raise RefusalError(
-            422, f"the volume has the shape {list(packed.shape)}; send one of one channel, (1, D, H, W)"
-        )
+        raise RefusalError(422, f"the volume has the shape {list(packed.shape)}; send one channel, (1, D, H, W)")
     desk.client.session = None
     desk.clients.make_room(desk.client, packed.size)
     data = packed.unpack()[0]
@@ -93,7 +91,7 @@ def set_do_autozoom(desk: Desk, fields: Fields, body: bytes) -> Answer:
 
 
 def reset_interactions(desk: Desk, fields: Fields, body: bytes) -> Answer:
-    """A new object: nothing is drawn, and nothing of what was can be undone. The client empties its array itself."""
+    """A new object, and no way back to the one before. The client empties its array itself."""
     session = desk.client.volume()
     session.begin(State())
     desk.client.seen = np.zeros(session.data.shape, bool)
@@ -174,9 +172,7 @@ def _planes(desk: Desk, fields: Fields, body: bytes) -> drawing.Planes:
     if any(begin < 0 or end > size for (begin, end), size in zip(parts, shape, strict=True)):
         raise RefusalError(422, f"interaction_bbox reaches beyond the volume of the shape {list(shape)}")
     if packed.shape != tuple(end - begin for begin, end in parts):
-        raise RefusalError(
-            422, f"an array of the shape {list(packed.shape)} does not fit its place in the volume, {parts}"
-        )
+        raise RefusalError(422, f"an array of the shape {list(packed.shape)} does not fit its place, {parts}")
     drawn = packed.unpack() > 0
     if not drawn.any():
         raise RefusalError(422, "the array has no voxel above 0, so nothing is drawn")

@@ -51,15 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(service: Service, listening: socket.socket) -> int:
     """Answer until SIGINT or SIGTERM; the exit status."""
-    config = uvicorn.Config(
-        service.app(),
-        log_level="error",
-        access_log=False,
-        limit_concurrency=TOGETHER,
-        timeout_graceful_shutdown=GRACE,
-        server_header=False,
-    )
-    server, came = Server(config, service), []
+    server, came = Server(service), []
 
     def end(number: int, frame: Any) -> None:
         came.append(number)
@@ -76,7 +68,15 @@ def serve(service: Service, listening: socket.socket) -> int:
 class Server(uvicorn.Server):
     """One that lets a service know that it ends, so that no answer is waited for."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, service: Service) -> None:
+        config = uvicorn.Config(
+            service.app(),
+            log_level="error",
+            access_log=False,
+            limit_concurrency=TOGETHER,
+            timeout_graceful_shutdown=GRACE,
+            server_header=False,
+        )
         super().__init__(config)
         self.service = service
 
