@@ -54,7 +54,7 @@ def start() -> Callable[..., object]:
 @pytest.fixture(scope="session")
 def address(demo) -> Iterator[str]:
     """A server that most tests share."""
-    with running(demo, limits=Limits(clients=64)) as url:
+    with running(demo, limits=Limits(clients=64, silence=600)) as url:
         yield url
 
 

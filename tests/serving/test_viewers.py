@@ -178,12 +178,12 @@ def test_a_mask_from_elsewhere_is_gone_on_with(view, address, vessel, demo):
     np.testing.assert_array_equal(viewer.mask, given)
     assert not viewer.remote.undo()
     viewer.remote.add_point_interaction([0, 40, 44], include_interaction=True)
-
-    def draw(session: Session) -> None:
-        session.paint(2, given[2] > 0)
-        session.point(0, (44, 40))
-
-    np.testing.assert_array_equal(viewer.mask, made_of(vessel, demo, draw))
+    session = Session(vessel, demo)
+    session.paint(2, given[2] > 0)
+    session.point(0, (44, 40))
+    session.propagate()
+    np.testing.assert_array_equal(viewer.mask, session.mask)
+    np.testing.assert_array_equal(viewer.mask[2], given[2])
     viewer.remote.undo()
     np.testing.assert_array_equal(viewer.mask, given)
 
