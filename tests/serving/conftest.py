@@ -31,10 +31,14 @@ def vessel() -> Volume:
 
 
 @contextmanager
-def running(backbone, token: str | None = None, limits: Limits | None = None) -> Iterator[str]:
-    """The address of a server in a thread."""
+def running(
+    backbone, token: str | None = None, limits: Limits | None = None, *, ending: bool = False
+) -> Iterator[str]:
+    """The address of a server in a thread. ``ending``: it has been told to end."""
     listening = listen("127.0.0.1", 0)
     server = Server(Service(backbone, token, limits))
+    if ending:
+        server.service.ending.set()
     thread = Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

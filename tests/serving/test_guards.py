@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -237,6 +238,44 @@ def test_a_heartbeat_is_a_sign_of_life_and_no_action(view, start, demo, vessel, 
         later(1)
         with pytest.raises(SessionExpiredError):
             viewer.remote.undo()
+
+
+def test_nobody_waits_for_a_server_that_is_ending(view, start, demo, vessel):
+    with start(demo, ending=True) as address:
+        viewer = view(address, vessel.data)
+        with pytest.raises(ServerAtCapacityError, match="the server is ending"):
+            viewer.remote.add_bbox_interaction(HALF_OPEN, include_interaction=True)
+        assert not viewer.remote.undo()
+        viewer.remote.close()
+
+
+def test_a_network_that_fails_is_one_line_for_the_client(view, start, demo, vessel):
+    class Broken:
+        image_size, module, checkpoint, decode = demo.image_size, demo.module, demo.checkpoint, demo.decode
+
+        def encode(self, images):
+            raise ArithmeticError("a secret of the server")
+
+    with start(Broken()) as address:
+        viewer = view(address, vessel.data)
+        answer = viewer.remote._http.post("/add_point_interaction", json=POINT)
+        assert answer.status_code == 500
+        assert answer.json() == {"detail": "an error in usframe; the server's terminal has the rest"}
+        assert not viewer.remote.undo()
+        viewer.remote.close()
+
+
+def test_a_body_that_breaks_off_costs_nothing(drawn, address):
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        lease = drawn.headers["X-Lease-Token"]
+        head = (
+            f"POST /set_image HTTP/1.1\r\nHost: localhost\r\nX-Lease-Token: {lease}\r\nContent-Length: 99\r\n\r\n"
+        )
+        line.sendall(head.encode() + b"NNIA")
+    assert drawn.post("/undo", json={}).status_code == 200
+    answer = drawn.post("/undo", content=(b" " * (1 << 20) for _ in range(2)))
+    assert (answer.status_code, answer.json()["detail"]) == (413, "the body is larger than 1048576 bytes")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
@@ -21,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from usframe.annotation.session import Cancelled
-from usframe.errors import UsframeError, escape
+from usframe.errors import PluginError, UsframeError, escape
 from usframe.serving import arrays
 from usframe.serving.clients import Clients, Limits, RefusalError
 from usframe.serving.fields import parsed
@@ -31,7 +30,6 @@ from usframe.types import Backbone
 LEASE, META = "X-Lease-Token", "X-Meta"
 JSON_BODY = 1 << 20  # bytes
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-log = logging.getLogger("uvicorn.error")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -136,6 +134,8 @@ class Service:
                 return await handler(request)
             except RefusalError as refusal:
                 return _told(refusal.status, refusal.line)
+            except PluginError:  # no fault of the request
+                raise
             except UsframeError as error:
                 return _told(422, "; ".join(str(error).splitlines()))
             except Cancelled:
@@ -149,7 +149,7 @@ class Service:
 
     def _check(self, request: Request) -> None:
         """Raises `RefusalError` for a web page of another site, and for one that does not know the token."""
-        if "origin" in request.headers:
+        if "origin" in request.headers or "sec-fetch-site" in request.headers:
             raise RefusalError(403, "web pages may not use this server")
         if self.token is None:
             if request.url.hostname not in LOCAL_NAMES:
