@@ -260,7 +260,7 @@ def test_a_network_that_fails_is_one_line_for_the_client(view, start, demo, vess
         viewer = view(address, vessel.data)
         answer = viewer.remote._http.post("/add_point_interaction", json=POINT)
         assert answer.status_code == 500
-        assert answer.json() == {"detail": "an error in usframe; the server's terminal has the rest"}
+        assert answer.json() == {"detail": "the network failed; the server's terminal says how"}
         assert not viewer.remote.undo()
         viewer.remote.close()
 

@@ -35,7 +35,7 @@ def command(
     idle: int,
     files: tuple[str, ...],
 ) -> None:
-    """Serve viewers that speak the nnInteractive protocol: the napari plugin, the 3D Slicer extension.
+    """Serve viewers that speak the protocols of nnInteractive (napari, 3D Slicer) and of ITK-SNAP.
 
     Only this machine is answered, unless --host says otherwise: then clients need a token as API key. Ctrl-C ends.
     """

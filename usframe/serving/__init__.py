@@ -1,1 +1,1 @@
-"""Sessions for programs elsewhere: viewers that speak the nnInteractive protocol are front ends of usframe."""
+"""Sessions for programs elsewhere: viewers that speak one of two protocols are front ends of usframe."""

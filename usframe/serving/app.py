@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
@@ -20,14 +21,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from usframe.annotation.session import Cancelled
-from usframe.errors import PluginError, UsframeError, escape
-from usframe.serving import arrays
+from usframe.errors import CaseError, PluginError, UsframeError, escape
+from usframe.serving import arrays, dls
 from usframe.serving.clients import Clients, Limits, RefusalError
 from usframe.serving.fields import parsed
-from usframe.serving.nninteractive import CAPABILITIES, VERBS, Answer, Desk, Verb
+from usframe.serving.nninteractive import CAPABILITIES, VERBS, Desk, Verb
 from usframe.types import Backbone
 
 LEASE, META = "X-Lease-Token", "X-Meta"
+log = logging.getLogger("uvicorn.error")
 JSON_BODY = 1 << 20  # bytes
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -48,15 +50,13 @@ class Service:
         routes = [
             Route("/health", self.health),
             Route("/healthz", self.health),
-            Route("/capabilities", self._guarded(self.capabilities)),
-            Route("/claim", self._guarded(self.claim), methods=["POST"]),
-            Route("/release", self._guarded(self.release), methods=["POST"]),
-            Route("/heartbeat", self._guarded(self.lease), methods=["POST"]),
-            Route("/lease_status", self._guarded(self.lease)),
-            *(
-                Route(path, self._guarded(partial(self.act, verb)), methods=["POST"])
-                for path, verb in VERBS.items()
-            ),
+            Route("/capabilities", self.guarded(self.capabilities)),
+            Route("/claim", self.guarded(self.claim), methods=["POST"]),
+            Route("/release", self.guarded(self.release), methods=["POST"]),
+            Route("/heartbeat", self.guarded(self.lease), methods=["POST"]),
+            Route("/lease_status", self.guarded(self.lease)),
+            *(Route(path, self.guarded(partial(self.act, verb)), methods=["POST"]) for path, verb in VERBS.items()),
+            *dls.routes(self),
         ]
         failures: dict[Any, Any] = {HTTPException: _not_found, Exception: _broken}
         return Starlette(routes=routes, exception_handlers=failures, lifespan=self._living)
@@ -87,17 +87,31 @@ class Service:
         return JSONResponse(told)
 
     async def act(self, verb: Verb, request: Request) -> Response:
-        """What a session does. One request of a client after the other; the network answers one at a time."""
-        lease = request.headers.get(LEASE, "")
+        """What a session does."""
+        limit = self.limits.body if verb.packed else JSON_BODY
+        run = partial(_act, verb, request.headers.get(META, "{}"))
+        return await self.work(request.headers.get(LEASE, ""), request, run, limit=limit, asks=verb.asks)
+
+    async def work(
+        self,
+        lease: str,
+        request: Request,
+        run: Callable[[Desk, bytes], Response],
+        *,
+        limit: int = JSON_BODY,
+        asks: bool,
+    ) -> Response:
+        """What ``run`` makes of a body of up to ``limit`` bytes. ``asks``: it needs the network.
+
+        One request of a client after the other; the network answers one at a time.
+        """
         client = self.clients.find(lease)
         async with client.lock:
             self.clients.find(lease).touch()
-            body = await self._body(request, self.limits.body if verb.packed else JSON_BODY)
-            fields = parsed(request.headers.get(META, "{}") if verb.packed else body)
+            body = await self._body(request, limit)
             desk = Desk(self.clients, client, self.backbone, self._go_on)
-            async with self.network if verb.asks else nullcontext():
-                answer = await run_in_threadpool(verb.run, desk, fields, body)
-            response = await run_in_threadpool(_response, answer) if verb.answers else JSONResponse(answer.said)
+            async with self.network if asks else nullcontext():
+                response = await run_in_threadpool(run, desk, body)
             client.touch()
         return response
 
@@ -125,7 +139,7 @@ class Service:
         except asyncio.TimeoutError as error:
             raise RefusalError(408, f"the body did not come within {self.limits.body_seconds:g} seconds") from error
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def guarded(self, handler: Handler) -> Handler:
         """The handler, for those who may ask; what goes wrong is one line."""
 
         async def answer(request: Request) -> Response:
@@ -134,8 +148,9 @@ class Service:
                 return await handler(request)
             except RefusalError as refusal:
                 return _told(refusal.status, refusal.line)
-            except PluginError:  # no fault of the request
-                raise
+            except (CaseError, PluginError) as error:  # no fault of the request
+                log.error(escape(str(error)))
+                return _told(500, "the network failed; the server's terminal says how")
             except UsframeError as error:
                 return _told(422, "; ".join(str(error).splitlines()))
             except Cancelled:
@@ -173,9 +188,13 @@ class Service:
             self.clients.sweep()
 
 
-def _response(answer: Answer) -> Response:
-    body = b"" if answer.array is None else arrays.pack(answer.array)
-    return Response(body, headers={META: json.dumps(answer.said)}, media_type="application/octet-stream")
+def _act(verb: Verb, meta: str, desk: Desk, body: bytes) -> Response:
+    fields, packed = (parsed(meta), arrays.read(body)) if verb.packed else (parsed(body), None)
+    answer = verb.run(desk, fields, packed)
+    if not verb.answers:
+        return JSONResponse(answer.said)
+    content = b"" if answer.array is None else arrays.pack(answer.array)
+    return Response(content, headers={META: json.dumps(answer.said)}, media_type="application/octet-stream")
 
 
 def _told(status: int, line: str) -> Response:

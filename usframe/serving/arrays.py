@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import blosc2
 import numpy as np
@@ -24,6 +24,17 @@ TYPES = (*FLOATS, "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32",
 PLAIN = [blosc2.Filter.NOFILTER]
 
 
+class Array(Protocol):
+    """An array that has not been unpacked yet."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As its sender says."""
+
+    def unpack(self) -> NDArray[Any]:
+        """The array, of this shape. Raises `RefusalError` for what is damaged, or not finite."""
+
+
 @dataclass(frozen=True)
 class Packed:
     """An array that has not been unpacked: its type and shape, and its chunks as (bytes unpacked, frame)."""
@@ -32,13 +43,9 @@ class Packed:
     shape: tuple[int, ...]
     chunks: tuple[tuple[int, memoryview], ...]
 
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
     def unpack(self) -> NDArray[Any]:
         """The array. Raises `RefusalError` for what is damaged, or not finite."""
-        flat = np.zeros(self.size, self.dtype)
+        flat = np.zeros(math.prod(self.shape), self.dtype)
         begin, width = 0, self.dtype.itemsize
         try:
             for count, frame in self.chunks:

@@ -39,7 +39,9 @@ class Limits:
 class Client:
     """One that has connected. ``seen``: (D, H, W), the mask that it has been sent so far."""
 
-    def __init__(self, lease: str) -> None:
+    def __init__(self, lease: str, silence: float) -> None:
+        """``silence``: seconds that it may say nothing at all."""
+        self.silence = silence
         self.lease = lease
         self.lock = asyncio.Lock()
         self.session: Session | None = None
@@ -65,12 +67,15 @@ class Clients:
         self.limits = limits
         self.known: dict[str, Client] = {}
 
-    def claim(self) -> Client:
-        """A new client. Raises `RefusalError` where there are as many as may be."""
+    def claim(self, *, beats: bool = True) -> Client:
+        """A new client; one that ``beats`` says something all the time.
+
+        Raises `RefusalError` where there are as many as may be.
+        """
         self.sweep()
         if len(self.known) >= self.limits.clients:
             raise RefusalError(503, f"all {self.limits.clients} sessions of this server are taken; try again later")
-        client = Client(secrets.token_urlsafe(24))
+        client = Client(secrets.token_urlsafe(24), self.limits.silence if beats else self.limits.idle)
         self.known[client.lease] = client
         return client
 
@@ -99,7 +104,7 @@ class Clients:
 
     def is_gone(self, client: Client) -> bool:
         """Whether a client has done nothing for too long, or said nothing, and waits for nothing."""
-        silent = time.monotonic() - client.heard > self.limits.silence
+        silent = time.monotonic() - client.heard > client.silence
         return not client.lock.locked() and (silent or self.remaining(client) == 0)
 
     def make_room(self, client: Client, voxels: int) -> None:

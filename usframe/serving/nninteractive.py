@@ -7,6 +7,7 @@ volume. The answer is the part of the mask that is another than what the client 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from usframe.annotation import strokes
 from usframe.annotation.session import Session
 from usframe.annotation.state import Item, State
-from usframe.errors import RequestError
-from usframe.serving import arrays, drawing
+from usframe.errors import CaseError, RequestError
+from usframe.serving import drawing
+from usframe.serving.arrays import Array
 from usframe.serving.clients import Client, Clients, RefusalError
 from usframe.serving.fields import Fields, flag, intervals, numbers
 from usframe.types import Backbone, MemoryBackbone, Volume
@@ -60,22 +62,26 @@ class Desk:
     go_on: Callable[[int], object]
 
 
-def set_image(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def set_image(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """A volume (1, D, H, W) instead of the one before; its spacing is not needed."""
-    packed, limits = arrays.read(body), desk.clients.limits
+    limits = desk.clients.limits
+    assert packed is not None
     if len(packed.shape) != 4 or packed.shape[0] != 1:
         raise RefusalError(422, f"the volume has the shape {list(packed.shape)}; send one channel, (1, D, H, W)")
     desk.client.session = None
-    desk.clients.make_room(desk.client, packed.size)
+    desk.clients.make_room(desk.client, math.prod(packed.shape))
     data = packed.unpack()[0]
     data = data.astype(np.uint8) if data.dtype == bool else data
     room = limits.room // limits.clients
-    desk.client.session = Session(Volume(data), desk.backbone, room=room, steps=limits.steps)
+    try:
+        desk.client.session = Session(Volume(data), desk.backbone, room=room, steps=limits.steps)
+    except CaseError as error:
+        raise RefusalError(422, str(error)) from error
     desk.client.seen = np.zeros(data.shape, bool)
     return Answer({"original_image_shape": list(packed.shape)})
 
 
-def set_target_buffer(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def set_target_buffer(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """The client's own array for the mask, which is empty."""
     session = desk.client.volume()
     if fields.get("shape") != list(session.data.shape):
@@ -84,13 +90,13 @@ def set_target_buffer(desk: Desk, fields: Fields, body: bytes) -> Answer:
     return Answer({"ok": True})
 
 
-def set_do_autozoom(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def set_do_autozoom(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """Of no effect: slices are always seen whole."""
     flag(fields, "do_autozoom")
     return Answer({"ok": True})
 
 
-def reset_interactions(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def reset_interactions(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """A new object, and no way back to the one before. The client empties its array itself."""
     session = desk.client.volume()
     session.begin(State())
@@ -98,24 +104,24 @@ def reset_interactions(desk: Desk, fields: Fields, body: bytes) -> Answer:
     return Answer({"ok": True})
 
 
-def undo(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def undo(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """Take the last interaction back."""
     return _difference(desk) if desk.client.volume().undo() else NOTHING
 
 
-def predict(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def predict(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """Carry what has been drawn through the volume."""
     drawn = _has_prompts(desk.client.volume())
     return _drawn(desk, {"run_prediction": True}, lambda session: None) if drawn else NOTHING
 
 
-def add_point(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def add_point(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     z, y, x = numbers(fields, "coordinates", 3)
     inside = flag(fields, "include_interaction")
     return _drawn(desk, fields, lambda session: drawing.point(session, round(z), (x, y), inside=inside))
 
 
-def add_bbox(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def add_bbox(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """A box on one slice; one outside takes what it holds away."""
     (z0, z1), rows, columns = intervals(fields, "bbox_coords")
     inside = flag(fields, "include_interaction")
@@ -124,27 +130,27 @@ def add_bbox(desk: Desk, fields: Fields, body: bytes) -> Answer:
     return _drawn(desk, fields, lambda session: drawing.box(session, round(z0), rows, columns, inside=inside))
 
 
-def add_scribble(desk: Desk, fields: Fields, body: bytes) -> Answer:
-    planes, inside = _planes(desk, fields, body), flag(fields, "include_interaction")
+def add_scribble(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
+    planes, inside = _planes(desk, fields, packed), flag(fields, "include_interaction")
     return _drawn(desk, fields, lambda session: drawing.scribble(session, planes, inside=inside))
 
 
-def add_lasso(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def add_lasso(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """What it holds on each slice."""
-    planes, inside = _planes(desk, fields, body), flag(fields, "include_interaction")
+    planes, inside = _planes(desk, fields, packed), flag(fields, "include_interaction")
     return _drawn(desk, fields, lambda session: drawing.lasso(session, planes, inside=inside))
 
 
-def add_initial_seg(desk: Desk, fields: Fields, body: bytes) -> Answer:
+def add_initial_seg(desk: Desk, fields: Fields, packed: Array | None) -> Answer:
     """A mask from elsewhere: a new object that is painted on each of its slices."""
-    session, planes = desk.client.volume(), _planes(desk, {}, body)
+    session, planes = desk.client.volume(), _planes(desk, {}, packed)
     run = flag(fields, "run_prediction", False)
     session.begin(State())
     for frame, plane in planes.items():
         session.paint(frame, plane)
     session.begin(session.state)
     desk.client.seen = session.mask == OBJECT
-    return predict(desk, {}, b"") if run else NOTHING
+    return predict(desk, {}, None) if run else NOTHING
 
 
 def _drawn(desk: Desk, fields: Fields, draw: Callable[[Session], object]) -> Answer:
@@ -163,9 +169,10 @@ def _has_prompts(session: Session) -> bool:
     return bool(session.state.items.get(OBJECT, Item()).prompts)
 
 
-def _planes(desk: Desk, fields: Fields, body: bytes) -> drawing.Planes:
+def _planes(desk: Desk, fields: Fields, packed: Array | None) -> drawing.Planes:
     """The slices with voxels of an array (d, h, w) that is the volume, or its box ``interaction_bbox``."""
-    packed, shape = arrays.read(body), desk.client.volume().data.shape
+    assert packed is not None
+    shape = desk.client.volume().data.shape
     whole = [(0.0, float(size)) for size in shape]
     box = whole if fields.get("interaction_bbox") is None else intervals(fields, "interaction_bbox")
     parts = [(round(begin), round(end)) for begin, end in box]
@@ -200,7 +207,7 @@ def _difference(desk: Desk) -> Answer:
 class Verb(NamedTuple):
     """What a path of the protocol does. ``packed``: the body is an array, and the fields are in a header."""
 
-    run: Callable[[Desk, Fields, bytes], Answer]
+    run: Callable[[Desk, Fields, Array | None], Answer]
     packed: bool = False
     answers: bool = False  # with the part of the mask that changed
     asks: bool = False  # the network
