@@ -8,13 +8,10 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
 
 import usframe
 from usframe import Volume
-
-pytest.importorskip("uvicorn", reason="usframe[serve] is not installed")
-pytest.importorskip("nnInteractive.inference.remote", reason="nninteractive-client is not installed")
-
 from usframe.serving.app import Service
 from usframe.serving.clients import Limits
 from usframe.serving.server import Server, listen
@@ -66,8 +63,6 @@ class Viewer:
     """What a viewer does: a remote session, and the array that it keeps up to date."""
 
     def __init__(self, address: str, image: np.ndarray, **options) -> None:
-        from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
-
         self.remote = nnInteractiveRemoteInferenceSession(address, **options)
         self.remote.set_image(image[None])
         self.mask = np.zeros(image.shape, np.uint8)
