@@ -307,6 +307,9 @@ def test_beyond_this_machine_a_token_is_made_up(monkeypatch):
     given = CliRunner().invoke(main, [*words, "--token", TOKEN])
     assert served[1].token == TOKEN
     assert TOKEN not in given.output
+    monkeypatch.setenv("USFRAME_TOKEN", TOKEN + "2")
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert served[2].token == TOKEN + "2"
 
 
 @pytest.mark.parametrize(
