@@ -31,6 +31,7 @@ FOLDERS = {
     "annotation": "a volume that somebody labels",
     "session": "a run in its folder, whatever fails",
     "tasks": "what an experiment can do",
+    "serving": "sessions for programs elsewhere",
     "cli": "the command line",
 }
 ORDER = tuple(FOLDERS)

@@ -119,6 +119,54 @@ def test_a_lasso_outside_leaves_the_rest_as_it_is(session):
     assert not session.mask[1][:, :10].any()
 
 
+def test_pixels_that_were_gone_over_are_a_scribble_and_those_held_a_lasso(session):
+    line = np.zeros((SIDE, SIDE), bool)
+    line[6:9, 4:20] = True
+    session.brush(1, line)
+    drawn = session.state.items[1].prompts[1]
+    assert len(drawn.points) == 3
+    assert all(line[int(y), int(x)] for x, y in drawn.points)
+    np.testing.assert_array_equal(drawn.mask, line)
+    session.brush(1, line & (np.arange(SIDE) >= 16), inside=False)
+    drawn = session.state.items[1].prompts[1]
+    assert drawn.point_labels.tolist() == [1, 1, 1, 0]
+    assert not drawn.mask[6:9, 16:20].any()
+    session.enclose(2, square())
+    drawn = session.state.items[1].prompts[2]
+    np.testing.assert_array_equal(drawn.mask, square())
+    assert square()[tuple(drawn.points[0].astype(int)[::-1])]
+
+
+def test_verbs_together_are_one_step_or_none(session):
+    session.point(1, (8, 8))
+    state, mask = session.state, session.mask.copy()
+    with session.together():
+        session.point(2, (8, 8))
+        session.propagate()
+    assert session.mask[5].any()
+    session.undo()
+    assert session.state is state
+    session.redo()
+    session.undo()
+
+    def one_that_fails() -> None:
+        with session.together():
+            session.point(2, (8, 8))
+            session.point(99, (8, 8))
+
+    with pytest.raises(RequestError, match="there is no slice 99"):
+        one_that_fails()
+    assert session.state is state
+    np.testing.assert_array_equal(session.mask, mask)
+
+
+def test_no_more_steps_are_kept_than_asked_for():
+    session = Session(scan(), ToyWithMemory(), intensity="none", steps=2)
+    for frame in range(4):
+        session.point(frame, (8, 8))
+    assert [session.undo() for _ in range(3)] == [True, True, False]
+
+
 def test_a_point_is_taken_back(session):
     session.point(2, (8, 8))
     before = session.mask.copy()
@@ -214,6 +262,8 @@ def test_accepted_holds_until_something_changes(session):
         (lambda s: s.propagate(), "object 1 has no prompt to begin with"),
         (lambda s: s.paint(1, np.zeros((SIDE, SIDE), bool)), "clear the slice instead"),
         (lambda s: s.paint(1, np.ones((3, 3), bool)), "mask must be bool of shape"),
+        (lambda s: s.brush(1, np.zeros((SIDE, SIDE), bool)), "the scribble on slice 1 holds no pixel"),
+        (lambda s: s.enclose(1, np.zeros((SIDE, SIDE), bool)), "the lasso on slice 1 holds no pixel"),
         (lambda s: s.lasso(1, np.array([[90, 90], [91, 91]], np.float32)), "holds no pixel"),
     ],
 )

@@ -8,7 +8,8 @@ prompts, on those of others where they overlap, and on nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -34,13 +35,25 @@ class Cancelled(Exception):  # noqa: N818 - it is none
 class Session:
     """``volume``: (D, H, W) as read. ``mask``: (D, H, W) uint8, 0 background, else the object id."""
 
-    def __init__(self, volume: Volume, backbone: Backbone, *, intensity: str = "auto", room: int = ROOM) -> None:
-        """``room``: bytes of encodings that are kept. Raises `CaseError` for unusable intensities."""
+    def __init__(
+        self,
+        volume: Volume,
+        backbone: Backbone,
+        *,
+        intensity: str = "auto",
+        room: int = ROOM,
+        steps: int = STEPS,
+    ) -> None:
+        """``room``: bytes of encodings that are kept; ``steps``: how many can be undone.
+
+        Raises `CaseError` for unusable intensities.
+        """
         self.volume, self.backbone = volume, backbone
         self.data, self.notes = normalise_intensity(volume.data, intensity)
         self.encoded = Encoded(self.data, backbone, room)
         self.mask = np.zeros(self.data.shape, np.uint8)
         self.state = State()
+        self.steps = steps
         self.past: list[State] = []
         self.future: list[State] = []
 
@@ -74,6 +87,14 @@ class Session:
     def lasso(self, frame: int, path: NDArray[np.float32], *, inside: bool = True) -> None:
         """A closed line through points (N, 2) xy."""
         self._draw(frame, lambda prompt, seen: strokes.lassoed(prompt, path, seen, inside=inside))
+
+    def brush(self, frame: int, line: NDArray[np.bool_], *, inside: bool = True) -> None:
+        """A scribble as the pixels (H, W) that it went over."""
+        self._draw(frame, lambda prompt, seen: strokes.brushed(prompt, line, seen, inside=inside))
+
+    def enclose(self, frame: int, area: NDArray[np.bool_], *, inside: bool = True) -> None:
+        """A lasso as the pixels (H, W) that it holds."""
+        self._draw(frame, lambda prompt, seen: strokes.enclosed(prompt, area, seen, inside=inside))
 
     def paint(self, frame: int, mask: NDArray[np.bool_]) -> None:
         """The whole object on a slice, (H, W), which is taken as it is."""
@@ -162,6 +183,19 @@ class Session:
         self.past, self.future = [], []
         self._see(state)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """The verbs within are one for `undo`; where one of them fails, none of them was."""
+        before, past, future = self.state, list(self.past), list(self.future)
+        try:
+            yield
+        except BaseException:
+            self._see(before)
+            self.past, self.future = past, future
+            raise
+        if self.state is not before:
+            self.past, self.future = [*past, before][-self.steps :], []
+
     def _step(self, source: list[State], target: list[State]) -> bool:
         if source:
             target.append(self.state)
@@ -200,7 +234,7 @@ class Session:
 
     def _show(self, state: State) -> None:
         """Go to a new state, from which `undo` leads back."""
-        self.past = [*self.past[-STEPS + 1 :], self.state]
+        self.past = [*self.past, self.state][-self.steps :]
         self.future = []
         self._see(replace(state, accepted=state.accepted and not self.state.differs(state)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,24 +56,34 @@ def scribbled(prompt: Prompt, path: Points, seen: Mask, *, inside: bool) -> Prom
     """A line through points (N, 2): clicks along it, and the mask (H, W) ``seen`` with the line or without."""
     line = np.zeros(seen.shape, np.uint8)
     cv2.polylines(line, [np.round(path).astype(np.int32)], isClosed=False, color=1, thickness=WIDTH)
-    mask = seen | (line > 0) if inside else seen & (line == 0)
-    return _clicked(prompt, _along(path), None, mask if mask.any() else None, inside=inside)
+    return _gone_over(prompt, line > 0, _along(path), seen, inside=inside)
+
+
+def brushed(prompt: Prompt, line: Mask, seen: Mask, *, inside: bool) -> Prompt:
+    """A scribble as the pixels (H, W) that it went over. Raises `RequestError` where there are none."""
+    if not line.any():
+        raise RequestError(f"the scribble on slice {prompt.frame} holds no pixel")
+    return _gone_over(prompt, line, _within(line), seen, inside=inside)
 
 
 def lassoed(prompt: Prompt, path: Points, seen: Mask, *, inside: bool) -> Prompt:
-    """A closed line through points (N, 2): what it holds is the object, or no part of it.
-
-    Raises `RequestError` for a line around nothing, and where nothing of the object (H, W) ``seen`` is left.
-    """
+    """A closed line through points (N, 2): see `enclosed`."""
     area = np.zeros(seen.shape, np.uint8)
     cv2.fillPoly(area, [np.round(path).astype(np.int32)], color=1)
+    return enclosed(prompt, area > 0, seen, inside=inside)
+
+
+def enclosed(prompt: Prompt, area: Mask, seen: Mask, *, inside: bool) -> Prompt:
+    """What a lasso holds, (H, W), is the object, or no part of it.
+
+    Raises `RequestError` for a lasso around nothing, and where nothing of the object (H, W) ``seen`` is left.
+    """
     if not area.any():
         raise RequestError(f"the lasso on slice {prompt.frame} holds no pixel")
     if not inside:
-        return painted(prompt, seen & (area == 0))
-    depth = cv2.distanceTransform(np.pad(area, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return _clicked(prompt, np.array([[x, y]], np.float32), None, area > 0, inside=True)
+        return painted(prompt, seen & ~area)
+    y, x = np.unravel_index(_depth(area).argmax(), area.shape)
+    return _clicked(prompt, np.array([[x, y]], np.float32), None, area, inside=True)
 
 
 def painted(prompt: Prompt, mask: Mask) -> Prompt:
@@ -99,6 +110,27 @@ def _clicked(
             f"the first point on slice {prompt.frame} lies outside the object; begin with one inside"
         )
     return replace(prompt, points=points, point_labels=labels, box=box, mask=mask, learned=False)
+
+
+def _gone_over(prompt: Prompt, line: Mask, points: Points, seen: Mask, *, inside: bool) -> Prompt:
+    mask = seen | line if inside else seen & ~line
+    return _clicked(prompt, points, None, mask if mask.any() else None, inside=inside)
+
+
+def _depth(area: Mask) -> NDArray[Any]:
+    """How far each pixel (H, W) is from what lies outside."""
+    return cv2.distanceTransform(np.pad(area, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+
+
+def _within(line: Mask) -> Points:
+    """Up to `CLICKS` pixels (N, 2): the line is cut across into equal parts, and each gives its deepest."""
+    rows, columns = np.nonzero(line)
+    pixels = np.stack([columns, rows], 1).astype(np.float32)
+    centred = pixels - pixels.mean(0)
+    along = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    parts = np.array_split(np.argsort(along, kind="stable"), CLICKS if np.ptp(along) >= 2 * WIDTH else 1)
+    depth = _depth(line)[rows, columns]
+    return np.stack([pixels[part[depth[part].argmax()]] for part in parts])
 
 
 def _along(path: Points) -> Points:

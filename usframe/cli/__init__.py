@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
     "prepare": "Split, describe and cache labelled volumes for training.",
     "report": "Score masks that are there already, whoever made them.",
+    "serve": "Be the engine of a viewer: napari, 3D Slicer, ITK-SNAP.",
     "demo": "Simulate a small data set and segment it.",
     "plugins": "List the plugins: readers, prompts, backbones, metrics, ...",
 }
