@@ -12,7 +12,10 @@ import pytest
 import usframe
 
 ROOT = Path(__file__).parents[1]
-DOWN = "plugins config data simulation prompting inference scoring reporting training annotation session tasks cli"
+DOWN = (
+    "plugins config data simulation prompting inference scoring reporting training annotation session tasks "
+    "labelling cli"
+)
 ORDER = DOWN.split()
 SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection"
 ABOVE = {*SHARED.split()}

@@ -79,6 +79,18 @@ class Session:
         """The whole object on a slice, (H, W), which is taken as it is."""
         self._draw(frame, lambda prompt, seen: strokes.painted(prompt, mask))
 
+    def brush(self, frame: int, path: NDArray[np.float32], width: int, *, inside: bool = True) -> None:
+        """A brush of ``width`` pixels, or an eraser, along a line through points (N, 2) xy.
+
+        What is seen of the object is painted with it. Where the eraser leaves nothing, the slice is cleared.
+        """
+        self._check_frame(frame)
+        mask = strokes.brushed(self.mask[frame] == self.state.active, path, width, inside=inside)
+        if mask.any():
+            self.paint(frame, mask)
+        else:
+            self.clear(frame)
+
     def clear(self, frame: int) -> None:
         """Take the prompt of a slice away, with what followed from it there.
 

@@ -53,9 +53,7 @@ def boxed(prompt: Prompt, corners: Sequence[float]) -> Prompt:
 
 def scribbled(prompt: Prompt, path: Points, seen: Mask, *, inside: bool) -> Prompt:
     """A line through points (N, 2): clicks along it, and the mask (H, W) ``seen`` with the line or without."""
-    line = np.zeros(seen.shape, np.uint8)
-    cv2.polylines(line, [np.round(path).astype(np.int32)], isClosed=False, color=1, thickness=WIDTH)
-    mask = seen | (line > 0) if inside else seen & (line == 0)
+    mask = brushed(seen, path, WIDTH, inside=inside)
     return _clicked(prompt, _along(path), None, mask if mask.any() else None, inside=inside)
 
 
@@ -82,6 +80,12 @@ def painted(prompt: Prompt, mask: Mask) -> Prompt:
     return Prompt(prompt.frame, prompt.object_id, mask=mask)
 
 
+def brushed(seen: Mask, path: Points, width: int, *, inside: bool) -> Mask:
+    """The mask (H, W) ``seen`` after a brush of ``width`` pixels, or an eraser, along points (N, 2)."""
+    line = _line(path, seen.shape, width)
+    return seen | line if inside else seen & ~line
+
+
 def is_painted(prompt: Prompt) -> bool:
     """Whether a prompt is a mask and nothing else, so that no network has to answer it."""
     return prompt.mask is not None and prompt.points is None and prompt.box is None
@@ -99,6 +103,12 @@ def _clicked(
             f"the first point on slice {prompt.frame} lies outside the object; begin with one inside"
         )
     return replace(prompt, points=points, point_labels=labels, box=box, mask=mask, learned=False)
+
+
+def _line(path: Points, shape: tuple[int, ...], width: int) -> Mask:
+    line = np.zeros(shape, np.uint8)
+    cv2.polylines(line, [np.round(path).astype(np.int32)], isClosed=False, color=1, thickness=width)
+    return line > 0
 
 
 def _along(path: Points) -> Points:
