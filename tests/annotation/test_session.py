@@ -119,6 +119,17 @@ def test_a_lasso_outside_leaves_the_rest_as_it_is(session):
     assert not session.mask[1][:, :10].any()
 
 
+def test_a_brush_and_an_eraser_paint_what_is_seen(session):
+    session.brush(1, np.array([[5, 8], [15, 8]], np.float32), 5)
+    assert session.mask[1][8, 5:16].all()
+    session.brush(1, np.array([[10, 8]], np.float32), 5, inside=False)
+    assert not session.mask[1][8, 10]
+    assert session.mask[1][8, 5]
+    session.brush(1, np.array([[0, 8], [31, 8]], np.float32), 30, inside=False)
+    assert not session.mask[1].any()
+    assert not session.state.items[1].prompts
+
+
 def test_a_point_is_taken_back(session):
     session.point(2, (8, 8))
     before = session.mask.copy()
@@ -321,6 +332,10 @@ class Labelling(RuleBasedStateMachine):
     @rule(frame=frames, path=lines, inside=st.booleans())
     def lasso(self, frame, path, inside) -> None:
         self.act(lambda: self.session.lasso(frame, path, inside=inside))
+
+    @rule(frame=frames, path=lines, width=st.integers(1, 40), inside=st.booleans())
+    def brush(self, frame, path, width, inside) -> None:
+        self.act(lambda: self.session.brush(frame, path, width, inside=inside))
 
     @rule(frame=frames, corner=places, side=st.integers(0, 9))
     def paint(self, frame, corner, side) -> None:

@@ -107,7 +107,8 @@ def _clicked(
 
 def _line(path: Points, shape: tuple[int, ...], width: int) -> Mask:
     line = np.zeros(shape, np.uint8)
-    cv2.polylines(line, [np.round(path).astype(np.int32)], isClosed=False, color=1, thickness=width)
+    corners = np.round(path[[0, *range(len(path))]]).astype(np.int32)  # a point alone is a line to itself
+    cv2.polylines(line, [corners], isClosed=False, color=1, thickness=width)
     return line > 0
 
 
