@@ -17,6 +17,8 @@ from toy_backbones import ToyWithMemory
 
 import usframe
 from usframe import RequestError
+from usframe.annotation.session import Session
+from usframe.config.schema import Fill
 from usframe.labelling.app import make_app
 from usframe.labelling.bench import Bench
 from usframe.labelling.folder import Folder
@@ -165,16 +167,17 @@ def test_objects_are_made_named_locked_and_removed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("way", ["memory", "both", "shape"])
-def test_an_object_is_carried_as_a_run_carries_it(desk: Desk, data: DataSet, way: str) -> None:
+def test_an_object_is_carried_as_a_session_carries_it(desk: Desk, data: DataSet, way: Fill) -> None:
     for frame in (1, 3):
-        desk.do("lasso", frame, path=[[8, 4], [24, 4], [24, 20], [8, 20]], inside=True)
+        desk.do("box", frame, box=[8, 4, 24, 20])
     told = desk.propagate(way)
     assert (told["error"], told["running"], told["done"]) == ("", False, told["total"])
     assert desk.look()["objects"][0]["carried"] == way
-    volume = usframe.read_volume(data.volumes / "case_0.nii.gz")
-    prompts = list(desk.bench.session("case_0").state.items[1].prompts.values())
-    run = usframe.segment(volume, prompts, ToyWithMemory(), mode="propagate", fill=way)
-    np.testing.assert_array_equal(desk.whole(), run.mask)
+    session = Session(usframe.read_volume(data.volumes / "case_0.nii.gz"), ToyWithMemory())
+    for frame in (1, 3):
+        session.box(frame, (8, 4, 24, 20))
+    session.propagate(way)
+    np.testing.assert_array_equal(desk.whole(), session.mask)
     assert None not in desk.look()["expected"]
     assert desk.click()["objects"][0]["stale"]
 
