@@ -90,12 +90,12 @@ async function open(name) {
   hand.stop();
   find("busy").textContent = `Opening ${name}`;
   find("busy").hidden = false;
+  say("");
+  view.reset();
+  showDisplay();
   await attempt(async () => {
     await store.open(name);
-    view.reset();
-    showDisplay();
     sessionStorage.setItem("case", name);
-    say("");
   });
   find("busy").hidden = true;
   showCases(cases, store.case ? store.case.name : "", open);
