@@ -62,6 +62,7 @@ function show() {
 function draw() {
   const told = store.case;
   if (!told) return;
+  find("busy").hidden = store.masks.has(store.frame);
   view.draw();
   strip.draw();
   showObjects(told, act);

@@ -3,6 +3,7 @@
 import { colour } from "./store.js";
 
 const FAIR = "#8a939e";
+const LOWEST = 0.5; // Dice at the foot of the strip
 
 export class Strip {
   constructor(canvas, store) {
@@ -36,7 +37,7 @@ export class Strip {
     const prompted = store.object ? store.object.prompts : {};
     store.case.expected.forEach((dice, at) => {
       if (dice !== null) {
-        const height = Math.max(1, dice * room);
+        const height = Math.max(2, ((dice - LOWEST) / (1 - LOWEST)) * room);
         paper.fillStyle = at in prompted ? ink : FAIR;
         paper.fillRect(at * step, room - height, step - gap, height);
       }
