@@ -39,7 +39,13 @@ function act(verb, fields) {
     return Promise.resolve(null);
   }
   return attempt(async () => {
-    const told = await store.verb(verb, fields);
+    let told;
+    try {
+      told = await store.verb(verb, fields);
+    } catch (error) {
+      await store.refresh().catch(() => {}); // what could not be kept is seen nevertheless
+      throw error;
+    }
     say("");
     stand(told);
     return told;
@@ -159,11 +165,17 @@ function newObject() {
   return free ? act("object", { id: free }) : say("There are 255 objects; there can be no more", true);
 }
 
+// To another slice; a line that was begun on this one is dropped.
+function turn(frame) {
+  hand.stop();
+  return attempt(() => store.go(frame));
+}
+
 function suggest() {
   const { next } = store.case;
   if (!next.length) return say("There is no slice to suggest; propagate first");
   const after = next[(next.indexOf(store.frame) + 1) % next.length];
-  return attempt(() => store.go(after));
+  return turn(after);
 }
 
 function showDisplay() {
@@ -181,8 +193,8 @@ function widen(by) {
 const commands = {
   accept, choose, newObject, propagate, save, suggest, widen,
   act, beside,
-  step: (by) => attempt(() => store.go(store.frame + by)),
-  end: (last) => attempt(() => store.go(last ? store.depth - 1 : 0)),
+  step: (by) => turn(store.frame + by),
+  end: (last) => turn(last ? store.depth - 1 : 0),
   clear: () => act("clear", { frame: store.frame }),
   object: (id) => store.case.objects.some((one) => one.id === id) && act("object", { id }),
   lock: () => store.object && act(store.object.locked ? "unlock" : "lock", {}),
@@ -209,7 +221,7 @@ async function begin() {
     find(id).oninput = (event) => { view[id] = Number(event.target.value); view.draw(); };
   }
   find("width").oninput = (event) => { view.brush = Number(event.target.value); showDisplay(); };
-  find("slice").oninput = (event) => attempt(() => store.go(Number(event.target.value)));
+  find("slice").oninput = (event) => turn(Number(event.target.value));
   find("view").addEventListener("wheel", (event) => {
     event.preventDefault();
     if (event.ctrlKey) view.zoomAt(event, event.deltaY < 0 ? 1.2 : 1 / 1.2);
