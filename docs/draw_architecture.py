@@ -31,6 +31,7 @@ FOLDERS = {
     "annotation": "a volume that somebody labels",
     "session": "a run in its folder, whatever fails",
     "tasks": "what an experiment can do",
+    "labelling": "cases that somebody labels in a browser",
     "serving": "sessions for programs elsewhere",
     "cli": "the command line",
 }

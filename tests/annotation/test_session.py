@@ -122,12 +122,12 @@ def test_a_lasso_outside_leaves_the_rest_as_it_is(session):
 def test_pixels_that_were_gone_over_are_a_scribble_and_those_held_a_lasso(session):
     line = np.zeros((SIDE, SIDE), bool)
     line[6:9, 4:20] = True
-    session.brush(1, line)
+    session.go_over(1, line)
     drawn = session.state.items[1].prompts[1]
     assert len(drawn.points) == 3
     assert all(line[int(y), int(x)] for x, y in drawn.points)
     np.testing.assert_array_equal(drawn.mask, line)
-    session.brush(1, line & (np.arange(SIDE) >= 16), inside=False)
+    session.go_over(1, line & (np.arange(SIDE) >= 16), inside=False)
     drawn = session.state.items[1].prompts[1]
     assert drawn.point_labels.tolist() == [1, 1, 1, 0]
     assert not drawn.mask[6:9, 16:20].any()
@@ -165,6 +165,17 @@ def test_no_more_steps_are_kept_than_asked_for():
     for frame in range(4):
         session.point(frame, (8, 8))
     assert [session.undo() for _ in range(3)] == [True, True, False]
+
+
+def test_a_brush_and_an_eraser_paint_what_is_seen(session):
+    session.brush(1, np.array([[5, 8], [15, 8]], np.float32), 5)
+    assert session.mask[1][8, 5:16].all()
+    session.brush(1, np.array([[10, 8]], np.float32), 5, inside=False)
+    assert not session.mask[1][8, 10]
+    assert session.mask[1][8, 5]
+    session.brush(1, np.array([[0, 8], [31, 8]], np.float32), 30, inside=False)
+    assert not session.mask[1].any()
+    assert not session.state.items[1].prompts
 
 
 def test_a_point_is_taken_back(session):
@@ -262,7 +273,7 @@ def test_accepted_holds_until_something_changes(session):
         (lambda s: s.propagate(), "object 1 has no prompt to begin with"),
         (lambda s: s.paint(1, np.zeros((SIDE, SIDE), bool)), "clear the slice instead"),
         (lambda s: s.paint(1, np.ones((3, 3), bool)), "mask must be bool of shape"),
-        (lambda s: s.brush(1, np.zeros((SIDE, SIDE), bool)), "the scribble on slice 1 holds no pixel"),
+        (lambda s: s.go_over(1, np.zeros((SIDE, SIDE), bool)), "the scribble on slice 1 holds no pixel"),
         (lambda s: s.enclose(1, np.zeros((SIDE, SIDE), bool)), "the lasso on slice 1 holds no pixel"),
         (lambda s: s.lasso(1, np.array([[90, 90], [91, 91]], np.float32)), "holds no pixel"),
     ],
@@ -371,6 +382,10 @@ class Labelling(RuleBasedStateMachine):
     @rule(frame=frames, path=lines, inside=st.booleans())
     def lasso(self, frame, path, inside) -> None:
         self.act(lambda: self.session.lasso(frame, path, inside=inside))
+
+    @rule(frame=frames, path=lines, width=st.integers(1, 40), inside=st.booleans())
+    def brush(self, frame, path, width, inside) -> None:
+        self.act(lambda: self.session.brush(frame, path, width, inside=inside))
 
     @rule(frame=frames, corner=places, side=st.integers(0, 9))
     def paint(self, frame, corner, side) -> None:

@@ -81,7 +81,7 @@ def test_points_scribbles_and_lassos_are_answered_with_the_whole_mask(snap, vess
         drawn = np.zeros(shape, np.float32)
         drawn[2, 30:60, 34:58] = 1
         session = Session(vessel, demo)
-        (session.brush if verb == "scribble" else session.enclose)(2, drawn[2] > 0)
+        (session.go_over if verb == "scribble" else session.enclose)(2, drawn[2] > 0)
         session.propagate()
         answer = snap.http.post(f"/process_{verb}_interaction/{one}?foreground=true", **form(drawn))
         np.testing.assert_array_equal(snap.mask(answer, shape), session.mask)

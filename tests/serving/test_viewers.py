@@ -71,7 +71,7 @@ def test_a_scribble(view, address, vessel, demo, cut):
     part = {"interaction_bbox": [[1, 2], [40, 50], [20, 70]]} if cut else {}
     sent = drawn[1:2, 40:50, 20:70] if cut else drawn
     viewer.remote.add_scribble_interaction(sent, include_interaction=True, **part)
-    expected = made_of(vessel, demo, lambda session: session.brush(1, drawn[1] > 0))
+    expected = made_of(vessel, demo, lambda session: session.go_over(1, drawn[1] > 0))
     np.testing.assert_array_equal(viewer.mask, expected)
     assert viewer.mask[[0, 3]].any((1, 2)).all()
 
@@ -91,7 +91,7 @@ def test_a_scribble_on_several_slices_prompts_each(view, address, vessel, demo):
 
     def draw(session: Session) -> None:
         for frame in range(3):
-            session.brush(frame, drawn[frame])
+            session.go_over(frame, drawn[frame])
 
     np.testing.assert_array_equal(viewer.mask, made_of(vessel, demo, draw))
     assert viewer.remote.undo()
@@ -104,8 +104,8 @@ def test_a_lasso_in_another_view_is_a_scribble_on_each_slice(view, address, vess
     viewer.remote.add_lasso_interaction(held, include_interaction=True)
 
     def draw(session: Session) -> None:
-        session.brush(1, held[1])
-        session.brush(2, held[2])
+        session.go_over(1, held[1])
+        session.go_over(2, held[2])
 
     np.testing.assert_array_equal(viewer.mask, made_of(vessel, demo, draw))
 

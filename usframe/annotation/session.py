@@ -62,8 +62,6 @@ class Session:
         """(H, W) of a slice."""
         return self.data.shape[1], self.data.shape[2]
 
-    # What is drawn
-
     def point(self, frame: int, xy: Sequence[float], *, inside: bool = True) -> None:
         """A click at (x, y) in pixels of the slice."""
         self._draw(frame, lambda prompt, seen: strokes.click(prompt, xy, inside=inside))
@@ -88,9 +86,9 @@ class Session:
         """A closed line through points (N, 2) xy."""
         self._draw(frame, lambda prompt, seen: strokes.lassoed(prompt, path, seen, inside=inside))
 
-    def brush(self, frame: int, line: NDArray[np.bool_], *, inside: bool = True) -> None:
+    def go_over(self, frame: int, line: NDArray[np.bool_], *, inside: bool = True) -> None:
         """A scribble as the pixels (H, W) that it went over."""
-        self._draw(frame, lambda prompt, seen: strokes.brushed(prompt, line, seen, inside=inside))
+        self._draw(frame, lambda prompt, seen: strokes.gone_over(prompt, line, seen, inside=inside))
 
     def enclose(self, frame: int, area: NDArray[np.bool_], *, inside: bool = True) -> None:
         """A lasso as the pixels (H, W) that it holds."""
@@ -99,6 +97,18 @@ class Session:
     def paint(self, frame: int, mask: NDArray[np.bool_]) -> None:
         """The whole object on a slice, (H, W), which is taken as it is."""
         self._draw(frame, lambda prompt, seen: strokes.painted(prompt, mask))
+
+    def brush(self, frame: int, path: NDArray[np.float32], width: int, *, inside: bool = True) -> None:
+        """A brush of ``width`` pixels, or an eraser, along a line through points (N, 2) xy.
+
+        What is seen of the object is painted with it. Where the eraser leaves nothing, the slice is cleared.
+        """
+        self._check_frame(frame)
+        mask = strokes.brushed(self.mask[frame] == self.state.active, path, width, inside=inside)
+        if mask.any():
+            self.paint(frame, mask)
+        else:
+            self.clear(frame)
 
     def clear(self, frame: int) -> None:
         """Take the prompt of a slice away, with what followed from it there.
@@ -111,8 +121,6 @@ class Session:
         planes = {at: plane for at, plane in item.planes.items() if at != frame}
         absent = item.absent if frame in item.prompts else item.absent | {frame}
         self._put(replace(item, prompts=prompts, planes=planes, absent=absent))
-
-    # Objects
 
     def set_object(self, object_id: int, name: str | None = None) -> None:
         """Draw on this object from now on; a new one is made. Raises `RequestError` for an id beyond 1 to 255."""
@@ -140,8 +148,6 @@ class Session:
         if item.locked is not None:
             self._put(replace(item, locked=None))
 
-    # The whole volume
-
     def propagate(self, way: Fill = "memory", *, progress: Callable[[int], object] = lambda slices: None) -> None:
         """Carry the object from its prompted slices through the volume, as ``fill=way`` of a run.
 
@@ -167,8 +173,6 @@ class Session:
     def accept(self, accepted: bool = True) -> None:
         """Somebody has looked at the whole, and it is right."""
         self._show(replace(self.state, accepted=accepted))
-
-    # Back and forth
 
     def undo(self) -> bool:
         """Take the last verb back; whether there was one."""

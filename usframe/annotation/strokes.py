@@ -54,12 +54,10 @@ def boxed(prompt: Prompt, corners: Sequence[float]) -> Prompt:
 
 def scribbled(prompt: Prompt, path: Points, seen: Mask, *, inside: bool) -> Prompt:
     """A line through points (N, 2): clicks along it, and the mask (H, W) ``seen`` with the line or without."""
-    line = np.zeros(seen.shape, np.uint8)
-    cv2.polylines(line, [np.round(path).astype(np.int32)], isClosed=False, color=1, thickness=WIDTH)
-    return _gone_over(prompt, line > 0, _along(path), seen, inside=inside)
+    return _gone_over(prompt, _line(path, seen.shape, WIDTH), _along(path), seen, inside=inside)
 
 
-def brushed(prompt: Prompt, line: Mask, seen: Mask, *, inside: bool) -> Prompt:
+def gone_over(prompt: Prompt, line: Mask, seen: Mask, *, inside: bool) -> Prompt:
     """A scribble as the pixels (H, W) that it went over. Raises `RequestError` where there are none."""
     if not line.any():
         raise RequestError(f"the scribble on slice {prompt.frame} holds no pixel")
@@ -91,6 +89,12 @@ def painted(prompt: Prompt, mask: Mask) -> Prompt:
     if not mask.any():
         raise RequestError(f"nothing of the object is left on slice {prompt.frame}; clear the slice instead")
     return Prompt(prompt.frame, prompt.object_id, mask=mask)
+
+
+def brushed(seen: Mask, path: Points, width: int, *, inside: bool) -> Mask:
+    """The mask (H, W) ``seen`` after a brush of ``width`` pixels, or an eraser, along points (N, 2)."""
+    line = _line(path, seen.shape, width)
+    return seen | line if inside else seen & ~line
 
 
 def is_painted(prompt: Prompt) -> bool:
@@ -131,6 +135,13 @@ def _within(line: Mask) -> Points:
     parts = np.array_split(np.argsort(along, kind="stable"), CLICKS if np.ptp(along) >= 2 * WIDTH else 1)
     depth = _depth(line)[rows, columns]
     return np.stack([pixels[part[depth[part].argmax()]] for part in parts])
+
+
+def _line(path: Points, shape: tuple[int, ...], width: int) -> Mask:
+    line = np.zeros(shape, np.uint8)
+    corners = np.round(path[[0, *range(len(path))]]).astype(np.int32)  # a point alone is a line to itself
+    cv2.polylines(line, [corners], isClosed=False, color=1, thickness=width)
+    return line > 0
 
 
 def _along(path: Points) -> Points:

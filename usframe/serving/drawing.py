@@ -46,7 +46,7 @@ def scribble(session: Session, planes: Planes, *, inside: bool) -> None:
     if not touched:
         raise RequestError("the scribble lies on slices without the object; begin with one inside")
     for frame in touched:
-        session.brush(frame, planes[frame], inside=inside)
+        session.go_over(frame, planes[frame], inside=inside)
 
 
 def lasso(session: Session, planes: Planes, *, inside: bool) -> None:

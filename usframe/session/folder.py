@@ -86,6 +86,16 @@ def reopen_folder(out: Path, *, first: bool) -> None:
     Manifest(out).start()
 
 
+def lock_folder(out: Path) -> None:
+    """Make OUT, and keep other processes from it until `close_folder`. Raises `RequestError`."""
+    try:
+        _check_links(out, (HIDDEN, f"{HIDDEN}/lock"))
+        (out / HIDDEN).mkdir(parents=True, exist_ok=True)
+        _take_lock(out)
+    except OSError as error:
+        raise RequestError(f"cannot write to {out}: {error.strerror or error}; choose another -o") from error
+
+
 def close_folder() -> None:
     """Let other runs at OUT: the end of this one."""
     global _lock

@@ -107,7 +107,7 @@ def count_parameters(backbone: Backbone) -> dict[str, dict[str, int]]:
     table = {part: {"trained": 0, "frozen": 0} for part in PARTS}
     for name, parameter in backbone.module.named_parameters():
         table[_part(backbone, name)]["trained" if parameter.requires_grad else "frozen"] += parameter.numel()
-    return table
+    return {part: count for part, count in table.items() if part != "prompt" or any(count.values())}
 
 
 def _part(backbone: Backbone, name: str) -> str:

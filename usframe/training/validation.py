@@ -15,6 +15,7 @@ from usframe.config.schema import Mode
 from usframe.inference.segment import segment_sets
 from usframe.inference.tracks import Tracking
 from usframe.intensity import Slices
+from usframe.plugins.arguments import needs_labels
 from usframe.prompting.frames import choose_frames
 from usframe.prompting.strategies import make_prompts
 from usframe.scoring.metrics import RowKey, Scoring, score_case
@@ -76,6 +77,8 @@ class Validation:
         tracks = mode == "propagate"
         chosen = choose_frames(labels, "largest") if tracks else None
         sets = {name: make_prompts(labels, one, frames=chosen) for name, one in self.strategies.items()}
+        known = getattr(self.backbone, "learned", ())
+        sets = {name: [p for p in asked if not p.learned or p.object_id in known] for name, asked in sets.items()}
         for name, answer in segment_sets(image, sets, self.backbone, mode, Tracking()).items():
             if held_out.ignored is not None:
                 answer = replace(answer, mask=without(answer.mask, held_out.ignored))
@@ -83,7 +86,8 @@ class Validation:
             prompted = {one: {*frames} for one, frames in (chosen or {}).items()}
             for row in score_case(key, labels, answer, None, self.scoring, prompted=prompted, oracle={}):
                 dice = row["scores"]["dice"]
-                if row["slices"] == ("unprompted" if tracks else "all") and dice is not None:
+                untaught = not needs_labels(self.strategies[name]) and known and row["object"] not in known
+                if not untaught and row["slices"] == ("unprompted" if tracks else "all") and dice is not None:
                     yield {"case": row["case"], "object": row["object"], "prompt": row["prompt"], "dice": dice}
 
 
