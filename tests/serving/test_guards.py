@@ -96,13 +96,14 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def drawn(address, vessel):
-    """The client of a session that has a volume and nothing drawn."""
+    """The client of a session of its own that has a volume and nothing drawn."""
     with httpx.Client(base_url=address) as client:
         client.headers["X-Lease-Token"] = client.post("/claim").json()["lease_token"]
         assert client.post("/set_image", content=pack_array(vessel.data[None])).status_code == 200
         yield client
+        client.post("/release")
 
 
 @pytest.mark.parametrize("name", BAD)
