@@ -86,6 +86,18 @@ def test_what_is_filled_is_what_a_run_fills(demo, vessel):
     np.testing.assert_array_equal(session.mask, filled.mask)
 
 
+def test_an_object_that_the_network_does_not_see_where_it_is_prompted_is_as_in_a_run():
+    box = np.array([14, 1, 20, 3], np.float32)
+    session = Session(Volume(np.zeros((3, SIDE, SIDE), np.float32)), ToyWithMemory(), intensity="none")
+    session.box(1, box)
+    session.propagate()
+    run = usframe.segment(
+        session.volume, [Prompt(1, 1, box=box)], ToyWithMemory(), mode="propagate", intensity="none"
+    )
+    np.testing.assert_array_equal(session.mask, run.mask)
+    assert not session.mask.any()
+
+
 def test_what_is_painted_stays_as_it_is(session):
     session.paint(3, square())
     session.propagate()

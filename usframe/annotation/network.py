@@ -47,7 +47,11 @@ def carry(item: Item, carried: Carried, encoded: Encoded, progress: Callable[[in
     tracking, prompts = Tracking(fill=carried.way), {"": list(carried.prompts.values())}
     found = follow(encoded.data, prompts, encoded.backbone, tracking, keep_logits=True, encoded=features)[""]
     planes = {at: _plane(found, at, carried) for at in range(len(encoded.data))}
-    planes |= {at: answer(prompt, encoded) for at, prompt in item.prompts.items()}
+    planes |= {
+        at: answer(prompt, encoded)
+        for at, prompt in item.prompts.items()
+        if strokes.is_painted(prompt) or carried.prompts.get(at) is not prompt
+    }
     gone = (carried.prompts.keys() - item.prompts.keys()) | item.absent
     return replace(item, planes={at: plane for at, plane in planes.items() if at not in gone}, carried=carried)
 
