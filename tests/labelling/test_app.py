@@ -220,6 +220,7 @@ def test_what_is_saved_is_the_mask_on_the_source_grid(data: DataSet, affine: np.
     desk = Desk(data)
     desk.click()
     desk.propagate()
+    desk.click()
     desk.do("name", id=7, name="other")
     desk.do("box", 3, box=[26, 18, 40, 32])
     told = desk.do("save")
