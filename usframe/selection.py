@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ def spread(shown: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     """``count`` of the slices (N,) in ``shown``, spread evenly over them; all, where there are fewer."""
     count = min(count, len(shown))
     return shown[((np.arange(count) + 0.5) * len(shown) / max(count, 1)).astype(int)]
+
+
+def from_end_to_end(frames: Sequence[int], most: int) -> list[int]:
+    """``most`` of the frames, the first, the last and evenly between them; all where there are fewer."""
+    return [frames[int(n)] for n in np.unique(np.linspace(0, len(frames) - 1, most).round())]
 
 
 def distances(depth: int, chosen: Collection[int]) -> NDArray[np.float64]:

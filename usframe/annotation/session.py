@@ -62,6 +62,11 @@ class Session:
         """(H, W) of a slice."""
         return self.data.shape[1], self.data.shape[2]
 
+    @property
+    def item(self) -> Item:
+        """The object that is drawn on."""
+        return self.state.items.get(self.state.active, Item())
+
     def point(self, frame: int, xy: Sequence[float], *, inside: bool = True) -> None:
         """A click at (x, y) in pixels of the slice."""
         self._draw(frame, lambda prompt, seen: strokes.click(prompt, xy, inside=inside))
@@ -103,7 +108,7 @@ class Session:
 
         What is seen of the object is painted with it. Where the eraser leaves nothing, the slice is cleared.
         """
-        self._check_frame(frame)
+        self.check_frame(frame)
         mask = strokes.brushed(self.mask[frame] == self.state.active, path, width, inside=inside)
         if mask.any():
             self.paint(frame, mask)
@@ -115,7 +120,7 @@ class Session:
 
         Where there is none, the object is not on this slice, whatever is carried to it.
         """
-        self._check_frame(frame)
+        self.check_frame(frame)
         item = self._free_item()
         prompts = {at: prompt for at, prompt in item.prompts.items() if at != frame}
         planes = {at: plane for at, plane in item.planes.items() if at != frame}
@@ -144,9 +149,8 @@ class Session:
 
     def unlock(self) -> None:
         """The opposite of `lock`: what other objects would take of it they take again."""
-        item = self.state.items.get(self.state.active, Item())
-        if item.locked is not None:
-            self._put(replace(item, locked=None))
+        if self.item.locked is not None:
+            self._put(replace(self.item, locked=None))
 
     def propagate(self, way: Fill = "memory", *, progress: Callable[[int], object] = lambda slices: None) -> None:
         """Carry the object from its prompted slices through the volume, as ``fill=way`` of a run.
@@ -161,14 +165,13 @@ class Session:
 
     def expected(self) -> NDArray[np.float64]:
         """The expected Dice of the object on each slice, (D,); NaN where nothing has been said."""
-        planes = self.state.items.get(self.state.active, Item()).planes
+        planes = self.item.planes
         return np.array([planes[at].expected_dice if at in planes else np.nan for at in range(len(self.data))])
 
     def next_slices(self, count: int = 3) -> list[int]:
         """The slices whose prompt would help the object most, in order."""
-        chosen = self.state.items.get(self.state.active, Item()).prompts
         depth = len(self.data)
-        return least_sure(self.expected(), distances(depth, chosen), count, max(2, depth // 10))
+        return least_sure(self.expected(), distances(depth, self.item.prompts), count, max(2, depth // 10))
 
     def accept(self, accepted: bool = True) -> None:
         """Somebody has looked at the whole, and it is right."""
@@ -208,7 +211,7 @@ class Session:
         return False
 
     def _draw(self, frame: int, change: Callable[[Prompt, NDArray[np.bool_]], Prompt]) -> None:
-        self._check_frame(frame)
+        self.check_frame(frame)
         item = self._free_item()
         drawn = change(self._prompt(frame), self.mask[frame] == self.state.active)
         try:
@@ -220,16 +223,15 @@ class Session:
         self._put(replace(item, prompts=prompts, planes=planes, absent=item.absent - {frame}))
 
     def _prompt(self, frame: int) -> Prompt:
-        one = self.state.active
-        return self.state.items.get(one, Item()).prompts.get(frame) or strokes.blank(frame, one)
+        return self.item.prompts.get(frame) or strokes.blank(frame, self.state.active)
 
     def _free_item(self) -> Item:
-        item = self.state.items.get(self.state.active, Item())
-        if item.locked is not None:
+        if self.item.locked is not None:
             raise RequestError(f"object {self.state.active} is locked; unlock it first")
-        return item
+        return self.item
 
-    def _check_frame(self, frame: int) -> None:
+    def check_frame(self, frame: int) -> None:
+        """Raises `RequestError` for a slice that is not there."""
         if not 0 <= frame < len(self.data):
             raise RequestError(f"there is no slice {frame}; the last one is {len(self.data) - 1}")
 

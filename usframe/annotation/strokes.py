@@ -93,8 +93,7 @@ def painted(prompt: Prompt, mask: Mask) -> Prompt:
 
 def brushed(seen: Mask, path: Points, width: int, *, inside: bool) -> Mask:
     """The mask (H, W) ``seen`` after a brush of ``width`` pixels, or an eraser, along points (N, 2)."""
-    line = _line(path, seen.shape, width)
-    return seen | line if inside else seen & ~line
+    return _with(seen, _line(path, seen.shape, width), inside=inside)
 
 
 def is_painted(prompt: Prompt) -> bool:
@@ -117,8 +116,12 @@ def _clicked(
 
 
 def _gone_over(prompt: Prompt, line: Mask, points: Points, seen: Mask, *, inside: bool) -> Prompt:
-    mask = seen | line if inside else seen & ~line
+    mask = _with(seen, line, inside=inside)
     return _clicked(prompt, points, None, mask if mask.any() else None, inside=inside)
+
+
+def _with(seen: Mask, line: Mask, *, inside: bool) -> Mask:
+    return seen | line if inside else seen & ~line
 
 
 def _depth(area: Mask) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from usframe.inference.spool import Answers, Spool, logits_of
 from usframe.inference.tracks import Track, Tracking, decode_prompts, find_sought, follow, only, start
 from usframe.inference.verbs import with_memory
 from usframe.intensity import Slices
+from usframe.selection import from_end_to_end
 from usframe.types import Backbone, Decoded, Features, MemoryBackbone, Prompt, Segmentation
 
 K = TypeVar("K")
@@ -170,4 +171,4 @@ def chosen(frames: Sequence[int]) -> list[int]:
     """The prompted slices that are left out in turn; none where there is no other."""
     if len(frames) < 2:
         return []
-    return [frames[int(n)] for n in np.unique(np.linspace(0, len(frames) - 1, LEFT_OUT).round())]
+    return from_end_to_end(frames, LEFT_OUT)

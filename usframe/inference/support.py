@@ -7,7 +7,7 @@ al., "UniverSeg", 2023; with the memory of SAM 2, Zhu et al., "Medical SAM 2", 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from usframe.inference.slices import Answer
 from usframe.inference.spool import logits_of
 from usframe.inference.verbs import condition, decode, encode, memorize
 from usframe.intensity import Slices
+from usframe.selection import from_end_to_end
 from usframe.types import Features, Memory, MemoryBackbone, Prompt, Segmentation
 
 NEAREST = 4  # remembered slices that a slice is answered from
@@ -47,7 +48,7 @@ class Support:
         for frame, plane in enumerate(labels):
             for one in np.unique(plane[plane != 0]).tolist():
                 shown.setdefault(one, []).append(frame)
-        chosen = {one: {*_spread(frames, MOST)} for one, frames in shown.items()}
+        chosen = {one: {*from_end_to_end(frames, MOST)} for one, frames in shown.items()}
         for frame in sorted({frame for frames in chosen.values() for frame in frames}):
             features = self._encode(data, frame)
             for one in (one for one, frames in chosen.items() if frame in frames):
@@ -92,8 +93,3 @@ class Support:
         return encode(
             self.backbone, torch.from_numpy(to_network(data[frame : frame + 1], self.backbone.image_size))
         )
-
-
-def _spread(frames: Sequence[int], most: int) -> list[int]:
-    """``most`` of the frames, evenly spread; all where there are fewer."""
-    return [frames[int(n)] for n in np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round())]

@@ -81,8 +81,7 @@ class Bench:
         with self.lock:
             self._check_idle()
             session = self.session(name)
-            if not 0 <= frame < len(session.data):
-                raise RequestError(f"there is no slice {frame}; the last one is {len(session.data) - 1}")
+            session.check_frame(frame)
             before = session.state
             verbs.do(session, verb, asked)
             self.folder.keep(self.cases[name], session)
@@ -109,7 +108,7 @@ class Bench:
         with self.lock:
             self._check_idle()
             session = self.session(name)
-            prompts = session.state.items.get(session.state.active, Item()).prompts
+            prompts = session.item.prompts
             depth = len(session.data)
             total = 2 * depth if way == "both" else depth if way == "memory" else max(len(prompts), 1)
             self.job = job = Job(name, total)

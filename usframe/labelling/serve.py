@@ -13,12 +13,12 @@ from contextlib import contextmanager
 import uvicorn
 
 from usframe.errors import RequestError
-from usframe.inference.checkpoints import load_backbone
 from usframe.inference.verbs import with_memory
 from usframe.labelling.app import make_app
 from usframe.labelling.bench import Bench
 from usframe.labelling.folder import Folder
 from usframe.labelling.request import Asked
+from usframe.tasks.predict import load_network
 
 ADDRESS = "127.0.0.1"
 ENDS = (signal.SIGINT, signal.SIGTERM)
@@ -41,13 +41,7 @@ def serve(asked: Asked, port: int, *, browser: bool, say: Callable[[str], object
     listening = _listen(port)
     folder = Folder(config.folder, asked.cases, asked.plugins)
     try:
-        backbone = load_backbone(
-            config.backbone,
-            checkpoint=config.checkpoint,
-            device=config.device,
-            precision=config.precision,
-            plugins=asked.plugins,
-        )
+        backbone = load_network(config, asked.plugins, config.device)
         with_memory(backbone)
         bench = Bench(asked, backbone, folder)
     except BaseException:

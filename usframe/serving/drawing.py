@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.annotation.session import Session
-from usframe.annotation.state import Item
 from usframe.errors import RequestError
 
 Planes: TypeAlias = "dict[int, NDArray[np.bool_]]"  # slice -> (H, W)
@@ -62,7 +61,8 @@ def lasso(session: Session, planes: Planes, *, inside: bool) -> None:
 
 def _take_away(session: Session, planes: Planes) -> None:
     """Take pixels from the object; a slice on which nothing of it is left is one that it is not on."""
-    _check_frames(session, planes)
+    for frame in planes:
+        session.check_frame(frame)
     touched = {at: plane for at, plane in planes.items() if (_seen(session, at) & plane).any()}
     if not touched:
         raise RequestError("nothing of the object lies there")
@@ -75,18 +75,13 @@ def _take_away(session: Session, planes: Planes) -> None:
         session.clear(frame)
 
 
-def _check_frames(session: Session, planes: Planes) -> None:
-    if beyond := [at for at in planes if not 0 <= at < len(session.data)]:
-        raise RequestError(f"there is no slice {beyond[0]}; the last one is {len(session.data) - 1}")
-
-
 def _is_across(planes: Planes) -> bool:
     together = np.logical_or.reduce(list(planes.values()))
     return len(planes) > 1 and any(np.count_nonzero(together.any(axis)) == 1 for axis in (0, 1))
 
 
 def _prompts(session: Session) -> Mapping[int, object]:
-    return session.state.items.get(session.state.active, Item()).prompts
+    return session.item.prompts
 
 
 def _seen(session: Session, frame: int) -> NDArray[np.bool_]:

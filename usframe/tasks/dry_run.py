@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from usframe.arrays import values_of
-from usframe.config.schema import LEARNED, Budget, Compare, Predict
+from usframe.config.schema import Budget, Compare, Predict
 from usframe.data.case import Case
 from usframe.data.patients import note_single_slices
 from usframe.errors import RequestError, escape
-from usframe.inference.checkpoints import load_backbone
-from usframe.inference.scout import learned_objects
 from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.reporting.results import CaseResult
@@ -21,7 +19,7 @@ from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
 from usframe.tasks.compare import draws
 from usframe.tasks.experiment import Experiment
-from usframe.tasks.predict import choose_cases
+from usframe.tasks.predict import choose_cases, load_network
 from usframe.tasks.stages import mask_path
 
 
@@ -173,17 +171,9 @@ def _ranges(values: Sequence[int]) -> str:
 
 def _backbone_problem(config: Predict, plugins: Plugins) -> RequestError | None:
     try:
-        backbone = load_backbone(
-            config.backbone,
-            checkpoint=config.checkpoint,
-            device=config.device,
-            precision=config.precision,
-            plugins=plugins,
-        )
+        backbone = load_network(config, plugins, config.device)
         if config.mode == "propagate":
             with_memory(backbone)
-        if LEARNED in config.prompts:
-            learned_objects(backbone)
     except RequestError as error:
         return error
     return None

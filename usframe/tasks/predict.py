@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from accelerate import Accelerator
 
-from usframe.config.schema import LEARNED, Predict, prompt_file, support_folder
+from usframe.config.schema import LEARNED, Predict, prompt_file
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
@@ -52,7 +52,7 @@ def predict(config: Predict, plugins: Plugins, output: Output) -> int:
     Raises `RequestError` before any case is touched where the request cannot be met.
     """
     cases, accelerator, backbone = start(config, plugins)
-    if config.mode == "propagate" or support_folder(config.frames):
+    if config.mode == "propagate":
         with_memory(backbone)
     pictures = config.labels_of_prompts() if config.overlays else ()
     report = Report(partial(write_results, mode=config.mode, overlays=pictures), print_results)
@@ -72,16 +72,17 @@ def start(config: Predict, plugins: Plugins) -> tuple[list[Case], Accelerator, B
     """The cases, processes and network of a request. Raises `RequestError` where they cannot be had."""
     cases = choose_cases(config, plugins)
     accelerator = launch(config)
+    return cases, accelerator, load_network(config, plugins, str(accelerator.device))
+
+
+def load_network(config: Predict, plugins: Plugins, device: str) -> Backbone:
+    """The network of a request, with all that its prompts need. Raises `RequestError` where it cannot be had."""
     backbone = load_backbone(
-        config.backbone,
-        checkpoint=config.checkpoint,
-        device=str(accelerator.device),
-        precision=config.precision,
-        plugins=plugins,
+        config.backbone, checkpoint=config.checkpoint, device=device, precision=config.precision, plugins=plugins
     )
     if LEARNED in config.prompts:
         learned_objects(backbone)
-    return cases, accelerator, backbone
+    return backbone
 
 
 def run(

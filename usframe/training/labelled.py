@@ -20,6 +20,7 @@ from usframe.data.reading import judged, read_case
 from usframe.errors import CaseError
 from usframe.intensity import Slices
 from usframe.plugins import Plugins
+from usframe.selection import spread
 from usframe.training.validation import HeldOut
 
 KEPT = 2  # volumes held in memory at a time, per process that reads
@@ -154,17 +155,11 @@ class LabelledClips:
         return data[first:stop], labels[first:stop]
 
 
-def spread(frames: Sequence[int], most: int) -> Iterator[int]:
-    """``most`` of the frames, evenly spread; all where there are fewer."""
-    count = min(most, len(frames))
-    yield from (frames[int((n + 0.5) * len(frames) / count)] for n in range(count))
-
-
 def hold_out(scanned: ScannedCase, read: Volumes, *, slices: int, volume: bool) -> Iterator[HeldOut]:
     """A held-out case as ``slices`` of its slices at most, and, where memory is trained, as a ``volume``."""
     data, stored = read(scanned.case)
     labels, ignored, _, _ = judged(stored, read.settings.ignore, sparse=False)
-    frames = np.array(list(spread(scanned.shown, slices)))
+    frames = spread(np.array(scanned.shown, np.intp), slices)
     some = None if ignored is None else ignored[frames]
     yield HeldOut(scanned.case.name, data[frames], labels[frames], ignored=some)
     if volume:
