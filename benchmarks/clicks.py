@@ -4,18 +4,15 @@
 
 DATA holds volumes/ and labels/. On every labelled slice of every object the first click is that of the strategy
 `point`; each that follows lies deepest inside the largest error of the mask so far, in the object where something
-is missing and outside where something is too much, as in Sofiiuk et al., "Reviving iterative training with mask
-guidance for interactive segmentation", 2022. The keys are those of `usframe run`, such as ``backbone=demo``. Prints
-mean Dice over the slices of each case, then over cases.
+is missing and outside where something is too much (`usframe.prompting.clicks`). The keys are those of `usframe
+run`, such as ``backbone=demo``. Prints mean Dice over the slices of each case, then over cases.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +23,7 @@ from usframe.inference.slices import decode_best
 from usframe.inference.trust import dice
 from usframe.inference.verbs import encode
 from usframe.plugins import load_plugins
+from usframe.prompting.clicks import correcting_click, with_points
 from usframe.prompting.strategies import make_prompts
 from usframe.tasks import compose
 from usframe.tasks.experiment import Experiment
@@ -92,16 +90,8 @@ def ask(backbone: Backbone, features: Features, prompt: Prompt, shape: tuple[int
 
 def click(prompt: Prompt, missing: Mask, extra: Mask) -> Prompt:
     """One more click, deepest inside the larger of both errors; none where nothing is wrong."""
-    depths = [
-        cv2.distanceTransform(np.pad(error, 1).astype(np.uint8), cv2.DIST_L2, 5) for error in (missing, extra)
-    ]
-    label = int(depths[0].max() >= depths[1].max())
-    depth = depths[1 - label][1:-1, 1:-1]
-    if not depth.any() or prompt.points is None or prompt.point_labels is None:
-        return prompt
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    points = np.concatenate([prompt.points, np.array([[x, y]], np.float32)])
-    return replace(prompt, points=points, point_labels=np.append(prompt.point_labels, label))
+    found = correcting_click(missing, extra)
+    return prompt if found is None else with_points(prompt, *found)
 
 
 if __name__ == "__main__":

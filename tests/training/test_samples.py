@@ -92,16 +92,16 @@ def test_an_object_that_is_gone_trains_its_presence_only(strategies):
     assert terms["focal"] == terms["dice"] == terms["iou"] == 0
 
 
-def test_a_correcting_click_lies_deepest_in_the_larger_error():
+def test_a_correcting_click_lies_deep_in_the_larger_error():
     """The answer is a square, the object the same square moved to the right by less than half of it."""
     target = torch.zeros(2, 64, 64)
     target[0, 20:40, 28:48] = 1
     target[1, 20:40, 20:26] = 1
     logits = torch.full((2, 1, 32, 32), -10.0)
     logits[:, :, 10:20, 10:20] = 10
-    decoded = Decoded(logits, torch.ones(2, 1), torch.ones(2))
+    decoded, rng = Decoded(logits, torch.ones(2, 1), torch.ones(2)), np.random.default_rng(0)
     box = np.array([40, 40, 80, 80], np.float32)
-    missing, extra = correct([Prompt(0, 1, box=box), Prompt(0, 1, box=box)], decoded, target, 128)
+    missing, extra = correct([Prompt(0, 1, box=box), Prompt(0, 1, box=box)], decoded, target, 128, rng)
     assert (missing.point_labels.tolist(), extra.point_labels.tolist()) == ([1], [0])
     (x, y), (u, v) = missing.points[0], extra.points[0]
     assert 80 < x < 96
@@ -109,7 +109,7 @@ def test_a_correcting_click_lies_deepest_in_the_larger_error():
     assert 52 < u < 80
     assert 40 < v < 80
     right = Decoded(torch.where(target > 0, 10.0, -10.0)[:, None], torch.ones(2, 1), torch.ones(2))
-    assert correct([missing, extra], right, target, 128) == (missing, extra)
+    assert correct([missing, extra], right, target, 128, rng) == (missing, extra)
 
 
 def test_corrections_are_decoded_and_trained_as_well(strategies):

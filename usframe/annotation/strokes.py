@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from usframe.errors import RequestError
+from usframe.prompting.clicks import depths_of, with_points
 from usframe.types import Prompt
 
 Points = NDArray[np.float32]
@@ -80,7 +80,7 @@ def enclosed(prompt: Prompt, area: Mask, seen: Mask, *, inside: bool) -> Prompt:
         raise RequestError(f"the lasso on slice {prompt.frame} holds no pixel")
     if not inside:
         return painted(prompt, seen & ~area)
-    y, x = np.unravel_index(_depth(area).argmax(), area.shape)
+    y, x = np.unravel_index(depths_of(area).argmax(), area.shape)
     return _clicked(prompt, np.array([[x, y]], np.float32), None, area, inside=True)
 
 
@@ -104,15 +104,12 @@ def is_painted(prompt: Prompt) -> bool:
 def _clicked(
     prompt: Prompt, points: Points, box: NDArray[np.float32] | None, mask: Mask | None, *, inside: bool
 ) -> Prompt:
-    labels = np.full(len(points), int(inside), np.int64)
-    if prompt.points is not None and prompt.point_labels is not None:
-        points = np.concatenate([prompt.points, points])
-        labels = np.concatenate([prompt.point_labels, labels])
-    if box is None and mask is None and not labels.any():
+    prompt = with_points(prompt, points, np.full(len(points), int(inside), np.int64))
+    if box is None and mask is None and not np.any(prompt.point_labels):
         raise RequestError(
             f"the first point on slice {prompt.frame} lies outside the object; begin with one inside"
         )
-    return replace(prompt, points=points, point_labels=labels, box=box, mask=mask, learned=False)
+    return replace(prompt, box=box, mask=mask, learned=False)
 
 
 def _gone_over(prompt: Prompt, line: Mask, points: Points, seen: Mask, *, inside: bool) -> Prompt:
@@ -124,11 +121,6 @@ def _with(seen: Mask, line: Mask, *, inside: bool) -> Mask:
     return seen | line if inside else seen & ~line
 
 
-def _depth(area: Mask) -> NDArray[Any]:
-    """How far each pixel (H, W) is from what lies outside."""
-    return cv2.distanceTransform(np.pad(area, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-
-
 def _within(line: Mask) -> Points:
     """Up to `CLICKS` pixels (N, 2): the line is cut across into equal parts, and each gives its deepest."""
     rows, columns = np.nonzero(line)
@@ -136,7 +128,7 @@ def _within(line: Mask) -> Points:
     centred = pixels - pixels.mean(0)
     along = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
     parts = np.array_split(np.argsort(along, kind="stable"), CLICKS if np.ptp(along) >= 2 * WIDTH else 1)
-    depth = _depth(line)[rows, columns]
+    depth = depths_of(line)[rows, columns]
     return np.stack([pixels[part[depth[part].argmax()]] for part in parts])
 
 

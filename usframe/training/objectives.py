@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from usframe.inference.decoding import best_candidates, is_ambiguous
 from usframe.inference.propagate import walk
 from usframe.inference.tracks import Track, make_tracks
 from usframe.inference.verbs import decode, encode, with_memory
+from usframe.prompting.clicks import correcting_click, with_points
 from usframe.training.clips import Sample
 from usframe.training.losses import Losses, weigh_losses
 from usframe.training.parameters import encoder_is_frozen
@@ -104,7 +104,7 @@ def decode_samples(
         for first, sample in number_slices(samples)
         for prompt in sample.prompts
     ]
-    parts = []
+    parts, rng = [], np.random.default_rng([sample.view for sample in samples])
     for kind in ((False, False), (True, False), (False, True)):
         chosen = [item for item in every if (is_ambiguous(item[0]), item[0].learned) == kind]
         multimask, learned = kind
@@ -113,7 +113,7 @@ def decode_samples(
             parts.append((decode(backbone, features, prompts, index, multimask=multimask), torch.stack(targets)))
             parts += sketches(*parts[-1])
             for _ in range(0 if learned else corrections):
-                prompts = correct(prompts, *parts[-1], backbone.image_size)
+                prompts = correct(prompts, *parts[-1], backbone.image_size, rng)
                 parts.append((decode(backbone, features, prompts, index), torch.stack(targets)))
     return parts
 
@@ -125,33 +125,29 @@ def sketches(decoded: Decoded, targets: torch.Tensor) -> list[Part]:
     return [(Decoded(decoded.sketch, decoded.iou.detach()[:, :1], decoded.presence.detach()), targets)]
 
 
-def correct(prompts: Sequence[Prompt], decoded: Decoded, targets: torch.Tensor, size: int) -> tuple[Prompt, ...]:
+def correct(
+    prompts: Sequence[Prompt], decoded: Decoded, targets: torch.Tensor, size: int, rng: np.random.Generator
+) -> tuple[Prompt, ...]:
     """The prompts with one more click each: positive where most is missing, negative where most is too much.
 
-    It lies deepest inside the error; a prompt whose answer is right stays as it is. ``size``: S of the network.
+    ``rng`` draws where in the error; a prompt whose answer is right stays as it is. ``size``: S of the network.
     """
     logits = F.interpolate(best_candidates(decoded).logits.detach(), size=targets.shape[-2:], mode="bilinear")[:, 0]
     answers, wanted, judged = (part.cpu().numpy() for part in (logits > 0, targets > 0.5, ~targets.isnan()))
     return tuple(
-        _click(prompt, wanted[n] & ~answers[n], answers[n] & judged[n] & ~wanted[n], size)
+        _click(prompt, wanted[n] & ~answers[n], answers[n] & judged[n] & ~wanted[n], size, rng)
         for n, prompt in enumerate(prompts)
     )
 
 
-def _click(prompt: Prompt, missing: NDArray[np.bool_], extra: NDArray[np.bool_], size: int) -> Prompt:
-    depths = [
-        cv2.distanceTransform(np.pad(error, 1).astype(np.uint8), cv2.DIST_L2, 5) for error in (missing, extra)
-    ]
-    label = int(depths[0].max() >= depths[1].max())
-    depth = depths[1 - label]
-    if not depth.any():
+def _click(
+    prompt: Prompt, missing: NDArray[np.bool_], extra: NDArray[np.bool_], size: int, rng: np.random.Generator
+) -> Prompt:
+    found = correcting_click(missing, extra, rng)
+    if found is None:
         return prompt
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    point = np.asarray((np.array([[column, row]]) - 0.5) * size / len(missing) - 0.5, np.float32)
-    points, labels = point, np.array([label])
-    if prompt.points is not None and prompt.point_labels is not None:
-        points, labels = np.concatenate([prompt.points, point]), np.append(prompt.point_labels, label)
-    return replace(prompt, points=points, point_labels=labels)
+    points, labels = found
+    return with_points(prompt, (points + 0.5) * size / len(missing) - 0.5, labels)
 
 
 def clicked(
@@ -163,6 +159,7 @@ def clicked(
     """
     shape, size = (sample.images.shape[1], sample.images.shape[2]), backbone.image_size
     prompts = [to_model(prompt, shape, size) for prompt in sample.begin]
+    rng = np.random.default_rng(sample.view)
     for _ in range(sample.view % (corrections + 1)):
         for multimask in (False, True):
             chosen = [n for n, one in enumerate(prompts) if not one.learned and is_ambiguous(one) == multimask]
@@ -172,7 +169,8 @@ def clicked(
                     decoded = decode(backbone, features, asked, index, multimask=multimask)
                 rows = [sample.objects.index(one.object_id) for one in asked]
                 wanted = [target_of(backbone, sample, one.frame, row) for one, row in zip(asked, rows, strict=True)]
-                for n, one in zip(chosen, correct(asked, decoded, torch.stack(wanted), size), strict=True):
+                corrected = correct(asked, decoded, torch.stack(wanted), size, rng)
+                for n, one in zip(chosen, corrected, strict=True):
                     prompts[n] = one
     return tuple(
         drawn
