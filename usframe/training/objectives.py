@@ -147,7 +147,7 @@ def _click(
     if found is None:
         return prompt
     points, labels = found
-    return with_points(prompt, (points + 0.5) * size / len(missing) - 0.5, labels)
+    return with_points(prompt, np.asarray((points + 0.5) * size / len(missing) - 0.5, np.float32), labels)
 
 
 def clicked(
