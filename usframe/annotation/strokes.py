@@ -109,7 +109,7 @@ def _clicked(
         raise RequestError(
             f"the first point on slice {prompt.frame} lies outside the object; begin with one inside"
         )
-    return replace(prompt, box=box, mask=mask, learned=False)
+    return replace(prompt, box=box, mask=mask)
 
 
 def _gone_over(prompt: Prompt, line: Mask, points: Points, seen: Mask, *, inside: bool) -> Prompt:

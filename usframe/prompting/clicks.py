@@ -23,7 +23,7 @@ def with_points(prompt: Prompt, points: NDArray[np.float32], labels: NDArray[Any
     if prompt.points is not None and prompt.point_labels is not None:
         points = np.concatenate([prompt.points, points])
         labels = np.concatenate([prompt.point_labels, labels])
-    return replace(prompt, points=points, point_labels=labels)
+    return replace(prompt, points=points, point_labels=labels, learned=False)
 
 
 def correcting_click(
