@@ -30,6 +30,7 @@ FOLDERS = {
     "training": "from samples to better weights",
     "annotation": "a volume that somebody labels",
     "session": "a run in its folder, whatever fails",
+    "environment": "what this machine has",
     "tasks": "what an experiment can do",
     "labelling": "cases that somebody labels in a browser",
     "serving": "sessions for programs elsewhere",

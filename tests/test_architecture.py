@@ -13,7 +13,7 @@ import usframe
 
 ROOT = Path(__file__).parents[1]
 LOWER = "plugins config data simulation prompting inference scoring reporting training annotation"
-ORDER = [*LOWER.split(), *["session", "tasks", "labelling", "serving", "cli"]]
+ORDER = [*LOWER.split(), *["session", "environment", "tasks", "labelling", "serving", "cli"]]
 SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection"
 ABOVE = {*SHARED.split()}
 FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry", "selection")}

@@ -66,6 +66,10 @@ def _make_room(network: Any, state: Mapping[str, Any]) -> None:
         learn(network, objects)
 
 
+def _by_name(filename: str) -> str:
+    return f"(`usframe weights get {filename.removesuffix('.pt')}` does so)"
+
+
 def _sam21(short: str, name: str, image_size: int) -> Network:
     filename = f"sam2.1_hiera_{name}.pt"
     trunk = name.replace("_plus", "+")
@@ -74,7 +78,7 @@ def _sam21(short: str, name: str, image_size: int) -> Network:
         f"sam2:configs/sam2.1/sam2.1_hiera_{short}.yaml",
         image_size,
         filename,
-        f"https://dl.fbaipublicfiles.com/segment_anything_2/092824/{filename}",
+        f"https://dl.fbaipublicfiles.com/segment_anything_2/092824/{filename} {_by_name(filename)}",
     )
 
 
@@ -94,5 +98,5 @@ medsam2 = replace(
     sam21_tiny_512,
     about="MedSAM2: SAM 2.1 Hiera-tiny at 512 pixels, trained on medical images and videos.",
     checkpoint="MedSAM2_latest.pt",
-    source="https://huggingface.co/wanglab/MedSAM2/resolve/main/MedSAM2_latest.pt",
+    source="https://huggingface.co/wanglab/MedSAM2/resolve/main/MedSAM2_latest.pt " + _by_name("MedSAM2_latest.pt"),
 )

@@ -22,6 +22,8 @@ COMMANDS = {
     "report": "Score masks that are there already, whoever made them.",
     "serve": "Be the engine of a viewer: napari, 3D Slicer, ITK-SNAP.",
     "demo": "Simulate a small data set and segment it.",
+    "weights": "List, get, verify and convert weights.",
+    "doctor": "Whether everything that a run needs is there and works.",
     "plugins": "List the plugins: readers, prompts, backbones, metrics, ...",
 }
 

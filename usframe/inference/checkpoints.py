@@ -121,9 +121,8 @@ def resolve_precision(name: str, device: str) -> str:
 
 
 def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
-    """The file to load: ``path`` if given, else ``filename`` where checkpoints are kept.
+    """The file to load: ``path`` if given, else ``filename`` in one of the `checkpoint_folders`.
 
-    Looked for in ``./checkpoints``, ``$USFRAME_HOME/checkpoints`` and the checkpoints shipped with usframe.
     Raises `CheckpointError` saying where to get it (``source``) and where to put it.
     """
     if path is not None:
@@ -131,9 +130,7 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
             what = "is a folder, not a file" if path.is_dir() else "does not exist"
             raise CheckpointError(f"checkpoint {path} {what}; {filename} can be had from {source}")
         return path
-    folders = [Path("checkpoints"), Path(str(files("usframe_checkpoints")))]
-    if home := os.environ.get("USFRAME_HOME"):
-        folders.insert(1, Path(home) / "checkpoints")
+    folders = checkpoint_folders()
     for folder in folders:
         if (folder / filename).is_file():
             return folder / filename
@@ -141,6 +138,13 @@ def find_checkpoint(path: Path | None, *, filename: str, source: str) -> Path:
         f"checkpoint {filename} was not found in {', '.join(map(str, folders))}; "
         f"get it from {source}, and put it at {folders[0] / filename} or name it with --checkpoint FILE"
     )
+
+
+def checkpoint_folders() -> list[Path]:
+    """Where checkpoints are looked for: ``./checkpoints``, ``$USFRAME_HOME/checkpoints``, usframe's own folder."""
+    home = os.environ.get("USFRAME_HOME")
+    kept = [Path(home) / "checkpoints"] if home else []
+    return [Path("checkpoints"), *kept, Path(str(files("usframe_checkpoints")))]
 
 
 def load_weights(

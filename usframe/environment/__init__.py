@@ -1,0 +1,1 @@
+"""What this machine has: weights, where they are had from, and whether everything works together."""

@@ -1,0 +1,86 @@
+"""A file of weights: what is in it, which backbones it fits, and the same weights in another form."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from usframe.errors import CheckpointError, RequestError, UsframeError
+from usframe.files import write_file
+from usframe.inference.checkpoints import load_backbone, sha256
+from usframe.inference.weights import read_weights
+from usframe.plugins.load import Plugins
+
+FORMS = (".pt", ".safetensors")
+
+
+@dataclass(frozen=True)
+class Found:
+    """``tensors`` of ``parameters`` numbers in ``types``; ``fits``: the backbones that load it.
+
+    ``problem``: why it cannot be used, empty where it can.
+    """
+
+    path: str
+    sha256: str
+    tensors: int
+    parameters: int
+    types: tuple[str, ...]
+    fits: tuple[str, ...]
+    problem: str
+
+
+def inspect(path: Path, plugins: Plugins, backbones: Sequence[str] = ()) -> Found:
+    """Read a file and load it into each of the ``backbones``, or into all of them. Raises `CheckpointError`."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"checkpoint {path} {'is a folder, not a file' if path.is_dir() else 'does not exist'}"
+        )
+    state = read_weights(path)
+    fits, problems = [], []
+    for name in backbones or plugins.backbones.names():
+        try:
+            load_backbone(name, checkpoint=path, device="cpu", precision="fp32", plugins=plugins)
+            fits.append(name)
+        except UsframeError as error:
+            problems.append(str(error))
+    problem = "" if fits else problems[0] if len(problems) == 1 else f"checkpoint {path} fits no backbone"
+    return Found(
+        str(path),
+        sha256(path),
+        len(state),
+        sum(value.numel() for value in state.values()),
+        tuple(sorted({str(value.dtype).removeprefix("torch.") for value in state.values()})),
+        tuple(fits),
+        problem,
+    )
+
+
+def export(source: Path, target: Path, *, half: bool) -> None:
+    """Write the weights of a file as ``target``, ``half``: in half precision.
+
+    A .pt is as MedSAM2 stores it, ``{"model": state_dict}``; a .safetensors holds the same names. What else was in
+    the file, such as the state of an optimiser, is left behind. Raises `RequestError` for another suffix and for a
+    target that is there, `CheckpointError` for a source that is no weights, and `WriteError`.
+    """
+    import torch
+    from safetensors.torch import save
+
+    if target.suffix not in FORMS:
+        raise RequestError(f"{target}: weights are written as {' or '.join(FORMS)}; name it so")
+    if target.exists():
+        raise RequestError(f"{target} is there already; choose another name or remove it")
+    if not source.is_file():
+        raise CheckpointError(f"checkpoint {source} does not exist")
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous().clone()
+        for name, value in read_weights(source).items()
+    }
+    if target.suffix == ".safetensors":
+        write_file(target, save(state))
+    else:
+        whole = io.BytesIO()
+        torch.save({"model": state}, whole)
+        write_file(target, whole.getvalue())
