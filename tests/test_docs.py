@@ -116,9 +116,10 @@ def documented(name: str) -> set[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
     assert any(f"usframe {name}" in page for page in PAGES.values())
-    page = {"run": "configuration", "report": "metrics", "demo": "simulator"}.get(name, name)
+    page = {"run": "configuration", "report": "metrics", "demo": "simulator", "weights": "backbones"}.get(name, name)
     command = import_module(f"usframe.cli.{name}").command
-    options = {flag for option in command.params if isinstance(option, click.Option) for flag in option.opts}
+    parts = command.commands.values() if isinstance(command, click.Group) else [command]
+    options = {flag for part in parts for one in part.params if isinstance(one, click.Option) for flag in one.opts}
     assert options - documented(page) == set()
 
 
