@@ -113,10 +113,13 @@ def documented(name: str) -> set[str]:
     return {*code, *(word for part in code for word in re.split(r"[ =/]", part))}
 
 
+PAGE_OF = {"run": "configuration", "report": "metrics", "demo": "simulator", "weights": "backbones"}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
     assert any(f"usframe {name}" in page for page in PAGES.values())
-    page = {"run": "configuration", "report": "metrics", "demo": "simulator", "weights": "backbones"}.get(name, name)
+    page = PAGE_OF.get(name, name)
     command = import_module(f"usframe.cli.{name}").command
     parts = command.commands.values() if isinstance(command, click.Group) else [command]
     options = {flag for part in parts for one in part.params if isinstance(one, click.Option) for flag in one.opts}
