@@ -50,6 +50,7 @@ checkpoint: install
 	$(BIN)/python checkpoints/local_memory.py pretrained/settle/checkpoint_last.pt pretrained/local
 	$(TWO) $(TRAINING)/10_copy.yaml -o pretrained/copy --checkpoint pretrained/local/checkpoint_last.pt
 	$(TWO) $(TRAINING)/11_track.yaml -o pretrained/track --checkpoint pretrained/copy/checkpoint_last.pt
+	$(TWO) $(TRAINING)/12_click.yaml -o pretrained/click --checkpoint pretrained/track/checkpoint_last.pt
 
 clean:
 	rm -rf .venv build dist site usframe_demo

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from usframe import __version__
+from usframe.cli.former import command_now, option_now
 from usframe.cli.options import OWN_PROCESS
 from usframe.errors import RequestError, UsframeError, escape, shown
 
@@ -40,6 +41,11 @@ class Commands(click.Group):
         command: click.Command = import_module(f"usframe.cli.{cmd_name}").command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and (now := command_now(args[0])):
+            raise click.UsageError(f"No such command {args[0]!r}; type {now}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -53,6 +59,8 @@ class Commands(click.Group):
         try:
             status = super().main(args, *more, obj=own, **{**options, "standalone_mode": False})
         except click.ClickException as error:  # its words are those of the user, or of a shell that wrote names out
+            if isinstance(error, click.NoSuchOption) and (now := option_now(error.option_name)):
+                error = click.UsageError(f"No such option {error.option_name}; {now}", error.ctx)
             error.message = escape(error.message)  # type: ignore[misc]
             error.show()
             status = error.exit_code

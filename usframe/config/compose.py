@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from usframe.config.foreign import checked_files
+from usframe.config.guide import translated
 from usframe.config.limits import outside_limits
 from usframe.config.overrides import first_line, override, parse_overrides
 from usframe.config.places import at_home
@@ -52,6 +53,8 @@ def read(
     choices = {key: given.pop(key) for key in GROUPS if isinstance(given.get(key), str)}
     problems += [problem for key in list(choices) for problem in _check_choice(path, choices, key)]
     content = _compose_yaml(path, choices)
+    if now := translated(content):
+        raise ConfigError(f"{path}: is a file of the MedSAM2 guide; the same here is {now}", *problems)
     schema = _schema(path, content.get("task"), schemas, problems)
     config = OmegaConf.structured(twin(schema))
     groups = {group: group_members(group) for group in GROUPS}

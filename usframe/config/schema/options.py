@@ -21,6 +21,7 @@ Geometry = Literal["refuse", "resample", "ignore"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 LARGEST_SEED = 2**32 - 1
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+GPUS = re.compile(r"\d+(,\d+)*")  # as MedSAM2's guide names them
 
 
 def option(default: Any, *, least: float = -math.inf, most: float = math.inf, number: str = "") -> Any:
@@ -115,6 +116,8 @@ class Networked(Common):
     def problems(self) -> list[str]:
         wrong = not DEVICE.fullmatch(self.device)
         known = "choose one of auto, cpu, cuda, cuda:N, mps"
+        if GPUS.fullmatch(self.device):
+            known = f"a GPU is named cuda:{self.device[0]}; for several: accelerate launch -m usframe run ..."
         return super().problems() + [f"device={self.device} is not possible; {known}"] * wrong
 
     def named(self) -> Iterator[Named]:
