@@ -67,6 +67,32 @@ def test_options_reach_patients_slices_and_pictures(folders):
     assert (out / "overlays/masks/p1_b.png").is_file()
 
 
+def test_several_sets_of_masks_share_a_table_and_are_tested_on_the_cases_of_all(tmp_path):
+    for n in range(8):
+        label = np.zeros((20, 24, 3), np.uint8)
+        label[5:12, 6 : 14 + n] = 1
+        for name, shift in (("labels", 0), ("near", 1), ("far", 3)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(np.roll(label, shift, axis=1), SPACING), tmp_path / name / f"p{n}.nii.gz")
+    (tmp_path / "far/p7.nii.gz").unlink()
+    sets = ("--masks", f"near={tmp_path / 'near'}", "--masks", f"far={tmp_path / 'far'}")
+    done = report(*sets, "-l", tmp_path / "labels", "-i", tmp_path / "labels", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    scores = [row for row in rows(tmp_path / "out/metrics.csv") if row["slices"] == "all"]
+    assert {(row["case"], row["prompt"]) for row in scores} == {
+        (f"p{n}", s) for n in range(7) for s in ("near", "far")
+    }
+    dice = {s: np.mean([float(row["dice"]) for row in scores if row["prompt"] == s]) for s in ("near", "far")}
+    (test,) = rows(tmp_path / "out/tests.csv")
+    assert (test["first"], test["second"], test["n"]) == ("near", "far", "7")
+    assert float(test["difference"]) == pytest.approx(dice["near"] - dice["far"])
+    assert float(test["p_holm"]) == pytest.approx(2 / 2**7)
+    assert "near - far: Dice +0." in done.output
+    assert "1 case only near and not every other set has, so left out" in done.output
+    for name in ("near", "far"):
+        assert len(list((tmp_path / "out/overlays" / name).glob("*.png"))) == 7
+
+
 def test_a_mask_that_does_not_fit_is_a_failure_and_the_others_are_scored(folders):
     nib.save(nib.Nifti1Image(np.zeros((20, 25, 3), np.uint8), SPACING), folders / "masks/p1_a.nii.gz")
     done = report("--masks", folders / "masks", "-l", folders / "labels", "-o", folders / "out")
@@ -145,14 +171,21 @@ def test_an_empty_mask_is_named_and_counted_in_every_score_that_it_lacks(folders
         (("--masks", "masks", "-l", "labels", "metrics.tolerance_mm=-1"), "must be at least 0"),
         (("--masks", "masks", "-l", "labels", "-p", "box"), "No such option"),
         (
-            ("--masks", "masks", "--masks", "labels", "-l", "labels"),
-            "--masks is given 2 times (masks, labels); give",
-        ),
-        (
             ("--masks", "masks", "-l", "labels", "--labels", "masks"),
             "--labels is given 2 times (labels, masks); give",
         ),
         (("-l", "labels"), "Missing option '--masks'"),
+        (
+            ("--masks", "masks", "--masks", "labels", "-l", "labels"),
+            "--masks is given 2 times (masks, labels)",
+        ),
+        (("--masks", "a=masks", "--masks", "a=labels", "-l", "labels"), "name each once"),
+        (("--masks", "a=masks", "--masks", "b=nowhere", "-l", "labels"), "nowhere"),
+        (
+            ("--masks", "a=masks", "--masks", "b=volumes/p2_a.nii.gz", "-l", "labels"),
+            "no case has masks of all",
+        ),
+        (("--masks", "a=masks", "-l", "labels", "--name", "b"), "sets and masks or name exclude each other"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_writes_nothing(folders, monkeypatch, words, message):

@@ -49,10 +49,12 @@ def _number_as_text(item: re.Match[str]) -> str:
     return _quoted(item[0].strip())
 
 
-def override(key: str, value: str | Sequence[str]) -> str:
-    """``KEY=VALUE`` that is read back as exactly this text, or list of texts."""
+def override(key: str, value: str | Sequence[str] | Mapping[str, str]) -> str:
+    """``KEY=VALUE`` that is read back as exactly this text, list of texts, or texts by name."""
     if isinstance(value, str):
         return f"{key}={_quoted(value)}"
+    if isinstance(value, Mapping):
+        return f"{key}={written(value)}"
     return f"{key}=[{','.join(map(_quoted, value))}]"
 
 

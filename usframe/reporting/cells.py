@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypedDict
 
-from usframe.reporting.results import NO_NETWORK
+from usframe.reporting.results import GIVEN, NO_NETWORK
 from usframe.reporting.text import counted
 from usframe.scoring.baselines import BASELINES
 from usframe.scoring.metrics import Row
@@ -14,7 +14,7 @@ from usframe.scoring.statistics import ALPHA, holm, least_patients, paired_test
 from usframe.scoring.summary import MACRO, Summary, mean_scores, patient_dice
 
 CLEAN, NOISED = "clean", "noised"
-JUDGED = {"slice": "all", "propagate": "unprompted"}  # mode -> the slices that the table and the tests are about
+JUDGED = {"slice": "all", GIVEN: "all", "propagate": "unprompted"}  # mode -> the slices of the table and the tests
 
 Part: TypeAlias = tuple[str, str]  # mode and condition
 

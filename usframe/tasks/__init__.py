@@ -46,7 +46,7 @@ TASKS = {
     "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
     "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
     "budget": Task(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)),
-    "score": Task(schema.Score, "score:score", "", (*TABLES, "overlays")),
+    "score": Task(schema.Score, "score:score", "", (*TABLES, "tests.csv", "overlays")),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
     "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),
     "pretrain": Task(schema.Pretrain, "pretrain:pretrain", "", TRAINED, json=False),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from usframe.data.masks import read_masks
 from usframe.data.meaning import Meaning
 from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
-from usframe.errors import CaseError, PairingError, ReadError
+from usframe.errors import CaseError, PairingError, ReadError, escape
+from usframe.files import write_csv
 from usframe.intensity import normalise_intensity
 from usframe.plugins import Plugins
+from usframe.reporting.cells import PairTest, list_tests
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.record import RunRecord, describe_host
 from usframe.reporting.results import GIVEN, CaseResult, count_totals, print_failures
@@ -39,13 +42,18 @@ from usframe.types import Segmentation, Volume
 
 @dataclass(frozen=True)
 class MaskedCase(Case):
-    """A mask, which takes the place of the volume, its labels, and the image to draw both on where there is one."""
+    """A mask, which takes the place of the volume, its labels, and the image to draw both on where there is one.
+
+    ``masks``: those of all sets by their names, the first of which is the ``volume``.
+    """
 
     image: Path | None = None
+    masks: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, Path | None]:
-        return {**super().files, "image": self.image}
+        others = {f"masks {name}": path for name, path in self.masks.items() if path != self.volume}
+        return {**super().files, "image": self.image, **others}
 
 
 def score(config: Score, plugins: Plugins, output: Output) -> int:
@@ -59,7 +67,7 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     prepare_folder(config, "same")
     meaning = Meaning(
         [case.labels for case in cases if case.labels],
-        [case.volume for case in cases],
+        [path for case in cases for path in case.masks.values()],
         layout=config.layout,
         ignore=config.ignore,
         allow_outside=config.allow_outside,
@@ -76,40 +84,72 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     alone = note_single_slices((result.slices.get("total", 0) for result in results), config.group)
     run: RunRecord = {
         **describe_host(config, seconds),
-        "masks": config.masks,
+        "masks": ", ".join(config.named_masks.values()),
         "labels": config.labels,
         "volumes": config.volumes,
         **count_totals(results, labelled=True, notes=[*notes, *alone, *score_notes(rows)]),
     }
-    pictures = [config.name] if config.volumes else []
-    title = f"{config.name} of {config.masks}"
+    pictures = list(config.named_masks) if config.volumes else []
+    title = ", ".join(f"{name} of {place}" for name, place in config.named_masks.items())
     answer = write_results(config.folder, results, run, title=title, mode=GIVEN, overlays=pictures)
+    tests = list_tests(GIVEN, "", rows) if config.sets else []
+    if config.sets:
+        write_csv(config.folder / "tests.csv", list(PairTest.__annotations__), tests)
     if output.json:
-        print(json.dumps(answer, indent=2))
+        print(json.dumps({**answer, "tests": tests}, indent=2))
     elif not output.quiet:
         print_results(answer, seconds)
+        for test in tests:
+            print(told(test))
     stop_if_interrupted(results)
     return int(any(result.error for result in results))
 
 
 def find_masks(config: Score, plugins: Plugins) -> tuple[list[MaskedCase], list[str]]:
-    """The masks that have labels, and a note on labels without a mask. Raises `PairingError`, `PluginError`."""
-    masks, labels, readers = Path(config.masks), Path(config.labels), plugins.readers
-    found = pair_cases(masks, labels, readers=readers, label_suffix=config.label_suffix, role="masks")
+    """The masks that have labels, and notes on labels without a mask and on masks that only some sets have.
+
+    Raises `PairingError` and `PluginError`.
+    """
+    labels, readers = Path(config.labels), plugins.readers
+    sets = {
+        name: {
+            case.name: case
+            for case in pair_cases(
+                Path(place).expanduser(), labels, readers=readers, label_suffix=config.label_suffix, role="masks"
+            )
+        }
+        for name, place in config.named_masks.items()
+    }
+    found, *others = sets.values()
+    names = [name for name in found if all(name in other for other in others)]
+    if not names:
+        raise PairingError(f"no case has masks of all of {', '.join(sets)}; the files of a case must have one name")
     images: dict[str, Path] = {}
     if config.volumes:
         images = {case.name: case.volume for case in pair_cases(Path(config.volumes), None, readers=readers)}
-        if missing := [case.name for case in found if case.name not in images]:
+        if missing := [name for name in names if name not in images]:
             raise PairingError(*(f"volumes={config.volumes}: no volume for case {name}" for name in missing))
-    patients = read_patients(config.group, [case.name for case in found])
+    patients = read_patients(config.group, names)
     cases = [
-        MaskedCase(case.name, case.volume, case.labels, group=patients[case.name], image=images.get(case.name))
-        for case in found
-        if case.labels is not None
+        MaskedCase(
+            name,
+            found[name].volume,
+            found[name].labels,
+            group=patients[name],
+            image=images.get(name),
+            masks={which: of[name].volume for which, of in sets.items()},
+        )
+        for name in names
+        if found[name].labels is not None
     ]
     check_readers((path for case in cases for path in case.files.values() if path is not None), plugins)
+    notes = [
+        f"{counted(len(of) - len(names), 'case')} only {which} and not every other set has, so left out"
+        for which, of in sets.items()
+        if len(of) > len(names)
+    ]
     spare = len(pair_cases(labels, None, readers=readers)) - len(cases) if labels.is_dir() else 0
-    notes = [f"{counted(spare, 'file')} of {labels} have no mask, so they are in no score"] if spare > 0 else []
+    notes += [f"{counted(spare, 'file')} of {labels} have no mask, so they are in no score"] if spare > 0 else []
     return cases, notes
 
 
@@ -121,20 +161,29 @@ def score_masks(
     result: CaseResult,
     progress: Progress,
 ) -> None:
-    """Read the mask and the labels of one case and score it into ``result``. Raises `CaseError`."""
+    """Read the masks and the labels of one case and score them into ``result``. Raises `CaseError`."""
+    for name, path in case.masks.items():
+        score_mask(config, scoring, plugins, replace(case, volume=path), name, result)
+
+
+def score_mask(
+    config: Score, scoring: Scoring, plugins: Plugins, case: MaskedCase, name: str, result: CaseResult
+) -> None:
+    """Read one mask of a case and its labels, and score it into ``result``. Raises `CaseError`."""
     assert case.labels
     with result.timed("read"):
         pair = read_masks(case.labels, case.volume, config, plugins, image=case.image, meaning=case.meaning)
     labels, mask = pair.labels, pair.mask
-    result.notes += pair.notes
-    if labels.spacing_mm is None:
-        result.notes.append("voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels")
+    result.notes += [note for note in pair.notes if note not in result.notes]
+    unknown = "voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels"
+    if labels.spacing_mm is None and unknown not in result.notes:
+        result.notes.append(unknown)
     objects = tuple(one for one in values_of(mask.data) if one)
     answer = Segmentation(mask.data, objects, np.full((len(objects), len(mask.data)), np.nan, np.float32))
     empty = int((~labels.data.any((1, 2)) & (True if pair.known is None else pair.known)).sum())
     result.slices = {"total": len(labels.data), "encoded": 0, "without_object": empty}
     with result.timed("score"):
-        key = RowKey(case.name, case.group, GIVEN, config.name, names={**mask.names, **labels.names})
+        key = RowKey(case.name, case.group, GIVEN, name, names={**mask.names, **labels.names})
         reference = Reference(
             labels.data,
             labels.spacing_mm,
@@ -147,14 +196,20 @@ def score_masks(
         scores = reference.score(key, answer)
         result.rows += scores.rows
         result.slice_rows += scores.slice_rows
-    release(labels.data, mask.data)
     if case.image is not None:
         with result.timed("overlay"):
-            draw(case.image, labels, answer, case, config, plugins)
+            draw(case.image, labels, answer, case, name, config, plugins)
+    release(labels.data, mask.data)
 
 
 def draw(
-    image: Path, labels: Volume, answer: Segmentation, case: MaskedCase, config: Score, plugins: Plugins
+    image: Path,
+    labels: Volume,
+    answer: Segmentation,
+    case: MaskedCase,
+    name: str,
+    config: Score,
+    plugins: Plugins,
 ) -> None:
     """Write the overlay of a case on its image. Raises `CaseError` for one of another shape."""
     volume = read_volume(image, layout=config.layout, allow_outside=config.allow_outside, plugins=plugins)
@@ -165,5 +220,14 @@ def draw(
         data, _ = normalise_intensity(volume.data, config.intensity)
     except CaseError as error:
         raise CaseError(f"{image}: {error}") from error
-    path = config.folder / "overlays" / config.name / f"{case.name}.png"
+    path = config.folder / "overlays" / name / f"{case.name}.png"
     write_overlay(path, data, labels.data, answer.mask, [], title=case.name, spacing_mm=labels.spacing_mm)
+
+
+def told(test: PairTest) -> str:
+    """A test as a line: the mean difference in Dice over patients, p corrected by Holm where there are several."""
+    pair = escape(f"{test['first']} - {test['second']}")
+    if test["p_holm"] is None or test["difference"] is None:
+        return f"{pair}: {test['undefined']}"
+    number = counted(test["n"], "patient")
+    return f"{pair}: Dice {test['difference']:+.3f}, p = {test['p_holm']:.3f} (Wilcoxon, Holm; {number})"

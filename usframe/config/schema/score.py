@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009 - option() is dataclasses.field()
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from usframe.config.schema.options import Axis, Common, Geometry, Intensity, Layout, option
 from usframe.config.schema.predict import FILE_NAME, Metrics
@@ -13,7 +13,8 @@ from usframe.config.schema.predict import FILE_NAME, Metrics
 class Score(Common):
     """Score masks that are there, whoever made them.
 
-    ``name``: what they are called in the tables. ``case_timeout``: seconds that a case may take, 0 is without end.
+    ``name``: what they are called in the tables. ``sets``: name -> masks of several programs, in the place of
+    ``masks``, on the cases that all of them have. ``case_timeout``: seconds that a case may take, 0 is without end.
     """
 
     task: Literal["score"] = option("score")
@@ -21,6 +22,7 @@ class Score(Common):
     labels: str = option("")
     volumes: str | None = option(None)
     name: str = option("masks")
+    sets: dict[str, Any] = option({})
     label_suffix: str = option("")
     layout: Layout = option("auto")
     intensity: Intensity = option("auto")
@@ -33,11 +35,19 @@ class Score(Common):
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
 
+    @property
+    def named_masks(self) -> dict[str, str]:
+        """What the masks of each program are called, and where they are."""
+        return {name: str(place) for name, place in self.sets.items()} or {self.name: self.masks}
+
     def problems(self) -> list[str]:
-        given = {"masks": self.masks, "labels": self.labels}
+        given = {"masks": self.masks or self.sets, "labels": self.labels}
         problems = [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
-        if not FILE_NAME.fullmatch(self.name):  # it becomes a folder in OUT
-            problems.append(
-                f"name={self.name} is not possible; write a name without / and \\ that begins with no dot"
-            )
+        if self.sets and (self.masks or self.name != "masks"):
+            problems.append("sets and masks or name exclude each other; name every set: sets={a: MASKS, b: MASKS}")
+        for name in self.named_masks:
+            if not FILE_NAME.fullmatch(name):  # it becomes a folder in OUT
+                problems.append(
+                    f"name={name} is not possible; write a name without / and \\ that begins with no dot"
+                )
         return problems
