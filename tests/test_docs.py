@@ -116,7 +116,7 @@ def documented(name: str) -> set[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
     assert any(f"usframe {name}" in page for page in PAGES.values())
-    page = {"run": "configuration", "report": "metrics", "demo": "simulator"}.get(name, name)
+    page = {"run": "configuration", "report": "metrics", "demo": "simulator", "join": "cluster"}.get(name, name)
     command = import_module(f"usframe.cli.{name}").command
     options = {flag for option in command.params if isinstance(option, click.Option) for flag in option.opts}
     assert options - documented(page) == set()
