@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from conftest import DataSet
 
 import usframe
 
@@ -104,3 +105,39 @@ def test_public_names_are_not_hidden_by_modules_of_the_same_name() -> None:
 def test_importing_usframe_imports_no_network(statement: str) -> None:
     script = f"import sys; {statement}; sys.exit(bool({{'torch', 'sam2', 'SimpleITK'}} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+NOTED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from toy_backbones import Toy
+from usframe import hookimpl
+
+
+class Noting(Toy):
+    def encode(self, images):
+        if not (file := Path({file!r})).exists():
+            file.write_text("\\n".join(sys.modules))
+        return super().encode(images)
+
+
+@hookimpl
+def usframe_register_backbones(register):
+    register("noting", lambda *, weights, device, precision: Noting())
+"""
+
+
+@pytest.mark.parametrize("experiment", ["zero_shot", "compare_prompts"])
+def test_what_only_scores_and_pictures_need_is_imported_after_the_first_slice(
+    experiment: str, data: DataSet, tmp_path: Path
+) -> None:
+    plugin, noted = tmp_path / "noting.py", tmp_path / "noted.txt"
+    plugin.write_text(NOTED.format(tests=str(ROOT / "tests"), file=str(noted)))
+    words = ["run", experiment, *data.request("--backbone", "noting", "mode=slice")[1:]]
+    command = [sys.executable, "-m", "usframe", *words, "--plugin", str(plugin)]
+    subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
+    before = {*noted.read_text().splitlines()}
+    assert "torch" in before
+    late = {"matplotlib", "scipy.ndimage", "scipy.spatial", "scipy.stats", "skimage", "SimpleITK", "sam2"}
+    assert not before & {*late, "pandas", "transformers", "tensorboard", "torch.utils.tensorboard"}

@@ -113,7 +113,10 @@ def documented(name: str) -> set[str]:
     return {*code, *(word for part in code for word in re.split(r"[ =/]", part))}
 
 
-PAGE_OF = {"run": "configuration", "report": "metrics", "demo": "simulator", "weights": "backbones"}
+PAGE_OF = {
+    **{"run": "configuration", "report": "metrics", "demo": "simulator"},
+    **{"weights": "backbones", "join": "cluster"},
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import center_of_mass, distance_transform_edt
 
 Distance: TypeAlias = NDArray[np.float32]
 FAR = np.float32(1e4)  # what a picture without an outline has everywhere, negative where it shows no object
@@ -24,6 +23,8 @@ def signed_distance(mask: NDArray[np.bool_]) -> Distance:
 
     The outline lies half way between pixels inside and outside; the edge of the picture is none.
     """
+    from scipy.ndimage import distance_transform_edt
+
     if not mask.any() or mask.all():
         return np.full(mask.shape, FAR if mask.any() else -FAR, np.float32)
     found: Any = np.where(mask, distance_transform_edt(mask) - 0.5, 0.5 - distance_transform_edt(~mask))
@@ -35,6 +36,8 @@ class Interpolation:
 
     def __init__(self, shown: Mapping[int, NDArray[np.bool_]]) -> None:
         """``shown``: slice number -> mask (H, W) of the object, for one slice at least."""
+        from scipy.ndimage import center_of_mass
+
         self.frames = sorted(shown)
         self.window = (
             _span([mask.any(1) for mask in shown.values()]),

@@ -18,6 +18,7 @@ from usframe.errors import RequestError, UsframeError, escape, shown
 
 COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
+    "join": "Put the shards of a run together.",
     "annotate": "Label volumes in the browser.",
     "prepare": "Split, describe and cache labelled volumes for training.",
     "report": "Score masks that are there already, whoever made them.",

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
 
 from usframe.arrays import blocks
 from usframe.errors import ReadError
@@ -82,6 +81,8 @@ def resample(path: Path, labels: Volume, onto: Volume) -> tuple[NDArray[Any], li
 
     Raises `ReadError` where none of them lies inside.
     """
+    from scipy.ndimage import affine_transform
+
     mine, other = affine_of(labels), affine_of(onto)
     assert mine is not None
     assert other is not None

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects
 
 from usframe.arrays import blocks
 from usframe.errors import RequestError
@@ -73,6 +72,8 @@ def write_surfaces(folder: Path, case: str, mask: NDArray[np.uint8], volume: Vol
 
     What an earlier run left there of objects that are gone is removed. Raises `WriteError`.
     """
+    from scipy.ndimage import find_objects
+
     solid = len(mask) > 1 and not per_frame
     boxes = dict(enumerate(find_objects(mask) if solid else (), 1))
     space = space_of(volume)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from usframe.files import write_file
 from usframe.reporting.cells import CLEAN, NOISED, Cell, PairTest, Part, verdict
@@ -17,6 +15,10 @@ from usframe.reporting.record import RunRecord
 from usframe.reporting.results import NO_NETWORK, ORACLE, Failure
 from usframe.reporting.style import BLUE, FAINT, INK, SOFT, VERMILION, plain_style, write_figure
 from usframe.reporting.text import columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 # Conditions also differ in shape, oracles in being hollow.
 LOOKS = {CLEAN: (BLUE, "o", -0.17), NOISED: (VERMILION, "D", 0.17)}
@@ -46,6 +48,8 @@ def heading(cells: Sequence[Cell]) -> str:
 @plain_style()
 def plot(path: Path, cells: Sequence[Cell]) -> None:
     """Write a PNG with a panel per mode, a line per prompt and a mark per condition. Raises `WriteError`."""
+    from matplotlib.figure import Figure
+
     prompts, parts = _axes(cells)
     modes = list(dict.fromkeys(mode for mode, _ in parts))
     figure = Figure(figsize=(1.9 + 4.6 * len(modes), 1.75 + 0.46 * len(prompts)), dpi=160, layout="constrained")
@@ -154,6 +158,8 @@ def _panel(panel: Axes, cells: Sequence[Cell], prompts: Sequence[str]) -> None:
 
 
 def _legend(cells: Sequence[Cell]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
     used = dict.fromkeys(cell["condition"] for cell in cells)
     handles = [
         Line2D([], [], color=LOOKS[name][0], marker=LOOKS[name][1], markersize=6.5, label=f"{name} prompts")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,11 @@ from usframe.reporting.results import SliceCounts
 from usframe.types import Backbone
 
 PACKAGES = ("usframe", "torch", "sam2", "accelerate", "numpy", "opencv-python", "nibabel", "SimpleITK")
+
+OF_NETWORK = (
+    *("versions", "platform", "device", "device_name", "precision"),
+    *("backbone", "checkpoint", "checkpoint_sha256"),
+)
 
 
 class RunRecord(TypedDict, total=False):
@@ -38,6 +43,7 @@ class RunRecord(TypedDict, total=False):
     device_name: str
     precision: str
     processes: int
+    shards: int
     backbone: str
     checkpoint: str | None
     checkpoint_sha256: str | None
@@ -117,6 +123,24 @@ def describe_run(
         "checkpoint_sha256": identity.sha256,
         "peak_memory": _peak_memory(device),
     }
+
+
+def joined_record(runs: Sequence[Mapping[str, Any]], config: Networked) -> tuple[RunRecord, list[str]]:
+    """The same of a run that is put together of those of its shards, and a note on what these differ in.
+
+    ``seconds`` and ``processes`` are summed.
+    """
+    first = runs[0]
+    told = {key: dict.fromkeys(str(run.get(key)) for run in runs) for key in ("device_name", "precision")}
+    peaks = [(kind, most) for run in runs for kind, most in run["peak_memory"].items()]
+    record: RunRecord = {
+        **describe_host(config, sum(run["seconds"] for run in runs)),
+        **{key: first[key] for key in OF_NETWORK},  # type: ignore[typeddict-item]
+        "processes": sum(run["processes"] for run in runs),
+        "shards": len(runs),
+        "peak_memory": {kind: max(most for one, most in peaks if one == kind) for kind, _ in peaks},
+    }
+    return record, [f"shards differ in {key}: {', '.join(words)}" for key, words in told.items() if len(words) > 1]
 
 
 def describe_host(config: Common, seconds: float) -> RunRecord:

@@ -130,6 +130,10 @@ class Records:
         self._path(case).unlink(missing_ok=True)
         self.piece(case).unlink(missing_ok=True)
 
+    def files(self, case: str) -> tuple[Path, Path]:
+        """Where all of a case is kept."""
+        return self._path(case), self.piece(case)
+
     def piece(self, case: str) -> Path:
         """Where the `Piece` of a case is kept."""
         return self.folder / "slices" / self._path(case).name

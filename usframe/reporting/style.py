@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from unicodedata import normalize
 
 import cv2
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from usframe.files import write_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Picture: TypeAlias = NDArray[Any]  # (H, W, 3) uint8, as BGR
 Colour: TypeAlias = tuple[int, int, int]
@@ -118,6 +119,8 @@ def write_picture(path: Path, picture: Picture) -> None:
 @contextmanager
 def plain_style() -> Iterator[None]:
     """Figures as matplotlib draws them by itself, whatever a matplotlibrc says; $ is a letter in names."""
+    import matplotlib
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams["text.parse_math"] = False
@@ -133,6 +136,8 @@ def write_figure(path: Path, figure: Figure) -> None:
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
+    import matplotlib
+
     file = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)
 

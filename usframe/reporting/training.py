@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from usframe.errors import escape
 from usframe.files import write_csv, write_file
@@ -78,6 +77,8 @@ def write_training(
 @plain_style()
 def plot_curve(path: Path, curve: Sequence[Mapping[str, float]], best_step: int) -> None:
     """Write a PNG of the loss terms and the validation Dice over steps. Raises `WriteError`."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 3.8), dpi=160, layout="constrained")
     losses, dice = figure.subplots(1, 2)
     steps = [line["step"] for line in curve]

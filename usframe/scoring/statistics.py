@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from scipy.stats import wilcoxon
 
 ALPHA = 0.05
 LEAST_PAIRS = 6  # with fewer, no exact two-sided p value can be below `ALPHA`
@@ -29,6 +28,8 @@ def paired_test(first: Mapping[str, float], second: Mapping[str, float]) -> Pair
     Patients without a difference are left out of the ranks, as Wilcoxon did; the p value is exact where
     `scipy.stats.wilcoxon` has it so. It is undefined where fewer than `LEAST_PAIRS` patients differ.
     """
+    from scipy.stats import wilcoxon
+
     both = sorted(first.keys() & second.keys())
     if not both:
         return PairedTest(0, None, None, "no patient has both scores")

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
-from scipy.spatial import KDTree
 
 from usframe.arrays import blocks
 from usframe.types import Surfaces
@@ -38,6 +36,8 @@ def measure_surfaces(
 
 def _surface_points(mask: NDArray[np.bool_]) -> Points:
     """Indices (N, 3) of the surface voxels, ascending."""
+    from scipy.ndimage import binary_erosion
+
     if not mask.any():
         return np.empty((0, 3), np.int32)
     window = tuple(
@@ -57,6 +57,8 @@ def _surface_points(mask: NDArray[np.bool_]) -> Points:
 
 def _nearest(points: Points, others: Points, spacing: Sequence[float]) -> Distances:
     """From each of ``points`` (N, 3) to the nearest of ``others``, of which a part at a time is in a tree."""
+    from scipy.spatial import KDTree
+
     nearest = np.full(len(points), np.inf)
     for first in range(0, len(others), IN_TREE):
         tree = KDTree(others[first : first + IN_TREE] * np.asarray(spacing, np.float64))

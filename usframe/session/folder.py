@@ -140,16 +140,23 @@ def _check_same(out: Path, begun: Path, now: Mapping[str, Any], resume: Resume) 
         raise RequestError(f"{out} holds an earlier run; {advice}")
     try:
         earlier = read_json(begun)
-        changed = [key for key in {**earlier, **now} if _known(earlier, key) != _known(now, key)]
+        changed, kind = difference(earlier, now)
     except (ValueError, AttributeError, TypeError) as error:
         raise RequestError(f"{begun} cannot be read; {advice}") from error
     if changed:
-        shown = ", ".join(_told(key, earlier, now) for key in changed[:5])
-        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-        kind = (
-            "settings" if all(not isinstance(now.get(key, earlier.get(key)), dict) for key in changed) else "data"
-        )
-        raise RequestError(f"{out} holds a run with other {kind} ({shown}{more}); {advice}")
+        raise RequestError(f"{out} holds a run with other {kind} ({changed}); {advice}")
+
+
+def difference(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:
+    """How the facts of an ``earlier`` run were other than ``now``, and whether that is its settings or its data.
+
+    Nothing, and they agree. Raises `AttributeError`, `TypeError` for what no run wrote.
+    """
+    changed = [key for key in {**earlier, **now} if _known(earlier, key) != _known(now, key)]
+    shown = ", ".join(_told(key, earlier, now) for key in changed[:5])
+    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    plain = all(not isinstance(now.get(key, earlier.get(key)), dict) for key in changed)
+    return f"{shown}{more}", "settings" if plain else "data"
 
 
 def _known(facts: Mapping[str, Any], key: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from usframe.config import compose as configuration
 from usframe.config import schema
 from usframe.config.named import problems_with
+from usframe.config.overrides import override
 from usframe.errors import ConfigError, PluginError, RequestError
 from usframe.plugins import Plugins, load_plugins
 from usframe.session import RECORD, Output
@@ -21,7 +22,8 @@ class Task:
     """``run``: a function (config, plugins, output) -> exit status. ``dry_run``: the same, but nothing is written.
 
     Both lie in this folder and are imported on use. ``writes``: the files and folders it leaves in OUT, a folder
-    that it fills by other means than ours with a slash. ``json``: whether it can print JSON.
+    that it fills by other means than ours with a slash. ``json``: whether it can print JSON. ``report``: a
+    function (config, plugins) -> `usframe.tasks.predict.Report`, where its cases can be shared out to shards.
     """
 
     schema: type[schema.Common]
@@ -29,6 +31,7 @@ class Task:
     dry_run: str = ""
     writes: tuple[str, ...] = ()
     json: bool = True
+    report: str = ""
 
 
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
@@ -43,9 +46,17 @@ GAINED = ("before.json", "splits.json", "gains.csv", "curve.png", "report.html",
 PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 
 TASKS = {
-    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
-    "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
-    "budget": Task(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)),
+    "predict": Task(
+        *(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
+        report="predict:report_of",
+    ),
+    "compare": Task(
+        *(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
+        report="compare:report_of",
+    ),
+    "budget": Task(
+        *(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)), report="budget:report_of"
+    ),
     "score": Task(schema.Score, "score:score", "", (*TABLES, "tests.csv", "overlays")),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
     "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),
@@ -90,14 +101,38 @@ def execute(
     for asked, possible, option in ((dry_run, task.dry_run, "--dry-run"), (output.json, task.json, "--json")):
         if asked and not possible:
             raise RequestError(f"{option} is not available for task={config.task}")
-    module, _, name = (task.dry_run if dry_run else task.run).partition(":")
-    run = getattr(import_module(f"usframe.tasks.{module}"), name)
+    run = _function(task.dry_run if dry_run else task.run)
     close_folder = import_module("usframe.session.folder").close_folder
     try:
         status: int = run(config, plugins, output)
     finally:
         close_folder()
     return status
+
+
+def join(out: str, output: Output, *, onto: str = "", overwrite: bool = False, files: Sequence[str] = ()) -> int:
+    """Make one run in ``onto``, which is OUT itself where it is not given, of all shards in OUT; the exit status.
+
+    Raises `RequestError` where they are not all there, finished and of one run.
+    """
+    shards = import_module("usframe.session.shards").find_shards(Path(out))
+    record = shards[0].folder / RECORD
+    given = [override("out", onto or out), "shard=null", f"overwrite={str(overwrite).lower()}"]
+    config = compose(str(record), given)
+    config.plugins = [*files]
+    report = _function(TASKS[config.task].report)(config, load(config))
+    close_folder = import_module("usframe.session.folder").close_folder
+    try:
+        status: int = _function("predict:join")(config, shards, report, output)
+    finally:
+        close_folder()
+    return status
+
+
+def _function(named: str) -> Any:
+    """What ``module:name`` is in this folder."""
+    module, _, name = named.partition(":")
+    return getattr(import_module(f"usframe.tasks.{module}"), name)
 
 
 def load(config: schema.Common, problems: Sequence[str] = ()) -> Plugins:

@@ -62,10 +62,17 @@ def budget(config: Budget, plugins: Plugins, output: Output) -> int:
     with_memory(backbone)
     dice = Scoring({"dice": plugins.metrics.get("dice")}, config.metrics)
     experiment = replace(Experiment.of(config, plugins, compared=True), scoring=dice)
-    rules: dict[str, Selection] = {named.label: bound(named, plugins) for named in config.rules()}
-    played = [name for name, rule in rules.items() if is_played(rule)]
-    report = Report(partial(write_budget, target=config.target, played=played), print_budget)
-    return run(experiment, cases, backbone, accelerator, report, output, stages=partial(play, config, rules))
+    stages = partial(play, config, rules_of(config, plugins))
+    return run(experiment, cases, backbone, accelerator, report_of(config, plugins), output, stages=stages)
+
+
+def rules_of(config: Budget, plugins: Plugins) -> dict[str, Selection]:
+    return {named.label: bound(named, plugins) for named in config.rules()}
+
+
+def report_of(config: Budget, plugins: Plugins) -> Report:
+    played = [name for name, rule in rules_of(config, plugins).items() if is_played(rule)]
+    return Report(partial(write_budget, target=config.target, played=played), print_budget)
 
 
 def play(

@@ -31,8 +31,12 @@ def compare(config: Compare, plugins: Plugins, output: Output) -> int:
         config = replace(config, mode="slice")
         notes.append(f"propagation is left out: the backbone {config.backbone} has no memory")
     experiment = Experiment.of(config, plugins, draws(config), compared=True)
-    report = Report(write_comparison, print_comparison, notes)
+    report = replace(report_of(config, plugins), notes=notes)
     return run(experiment, cases, backbone, accelerator, report, output)
+
+
+def report_of(config: Compare, plugins: Plugins) -> Report:
+    return Report(write_comparison, print_comparison)
 
 
 def draws(config: Compare) -> list[Draw]:

@@ -16,6 +16,7 @@ from usframe.plugins import Plugins
 from usframe.reporting.results import CaseResult
 from usframe.reporting.text import counted
 from usframe.session.loop import Progress, run_cases, stop_if_interrupted
+from usframe.session.shards import part_of
 from usframe.tasks import Output
 from usframe.tasks.compare import draws
 from usframe.tasks.experiment import Experiment
@@ -54,13 +55,13 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     def plan(case: Case, result: CaseResult, progress: Progress) -> None:
         plans.append(plan_case(case, experiment, compared=compared))
 
-    cases = choose_cases(config, plugins)
+    cases, _, notes = part_of(choose_cases(config, plugins), config)
     results = run_cases(plan, cases, output)
     stop_if_interrupted(results)
     known = {plan["case"]: plan for plan in plans}
     listed = [known.get(case.name) or _failed(case, result) for case, result in zip(cases, results, strict=True)]
     missing = _backbone_problem(config, plugins)
-    notes = note_single_slices((plan["shape"][0] for plan in plans), config.group)
+    notes += note_single_slices((plan["shape"][0] for plan in plans), config.group)
     if isinstance(config, Budget):
         rules = ", ".join(named.label for named in config.rules())
         notes.append(f"up to {max(config.slices)} slices of each object will be prompted, chosen by {rules}")
@@ -69,7 +70,7 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
         print(
             json.dumps(
                 {
-                    "out": config.out,
+                    "out": str(config.folder),
                     "backbone": config.backbone,
                     "problem": problem,
                     "notes": notes,

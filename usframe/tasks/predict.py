@@ -30,16 +30,18 @@ from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.plugins.messages import nearest
 from usframe.prompting.files import read_prompt_file
-from usframe.reporting.record import describe_run, identify
+from usframe.reporting.record import describe_run, identify, joined_record
 from usframe.reporting.results import INTERRUPTED, CaseResult, print_failures
 from usframe.reporting.run import describe_work, print_results, title_of, write_results
-from usframe.session import watch
+from usframe.session import RECORD, watch
+from usframe.session.folder import open_folder
 from usframe.session.loop import Progress, stop_if_interrupted
 from usframe.session.records import Seldom, Session
-from usframe.tasks import Output
+from usframe.session.shards import Begun, part_of, take_over
+from usframe.tasks import TASKS, Output
 from usframe.tasks.experiment import Experiment
 from usframe.tasks.found import with_support
-from usframe.tasks.launch import launch, leave, prepare_output
+from usframe.tasks.launch import launch, leave, prepare_output, save_experiment
 from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
 
@@ -54,9 +56,12 @@ def predict(config: Predict, plugins: Plugins, output: Output) -> int:
     cases, accelerator, backbone = start(config, plugins)
     if config.mode == "propagate":
         with_memory(backbone)
+    return run(Experiment.of(config, plugins), cases, backbone, accelerator, report_of(config, plugins), output)
+
+
+def report_of(config: Predict, plugins: Plugins) -> Report:
     pictures = config.labels_of_prompts() if config.overlays else ()
-    report = Report(partial(write_results, mode=config.mode, overlays=pictures), print_results)
-    return run(Experiment.of(config, plugins), cases, backbone, accelerator, report, output)
+    return Report(partial(write_results, mode=config.mode, overlays=pictures), print_results)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ def run(
     config = experiment.config
     identity = identify(backbone, config.backbone)
     experiment, supported = with_support(experiment, backbone)
-    facts = {"checkpoint_sha256": identity.sha256, **supported}
+    cases, sharing, notes = part_of(cases, config)
+    told = {"notes": list(report.notes)} if report.notes else {}
+    facts = {"checkpoint_sha256": identity.sha256, **supported, **sharing, **told}
     prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
     rank, processes = watch.line.before.share or (accelerator.process_index, accelerator.num_processes)
     leave(accelerator)  # each process is on its own now, and none falls with another
@@ -114,7 +121,7 @@ def run(
     def write(everyone: Sequence[CaseResult]) -> tuple[Any, float]:
         seconds = time.perf_counter() - started + session.seconds_before(everyone) / processes
         ran = describe_run(config, identity, accelerator.device, processes, seconds)
-        record = describe_work(config, ran, everyone, report.notes)
+        record = describe_work(config, ran, everyone, [*notes, *report.notes])
         return report.write(config.folder, everyone, record, title=title_of(config)), seconds
 
     def keep(result: CaseResult) -> None:
@@ -130,13 +137,34 @@ def run(
     session.wait(processes, interrupted=any(one.stage == INTERRUPTED for one in results))
     everyone = session.results(cases, results)
     print_failures(everyone)
-    answer, seconds = write(everyone)
+    show(report, *write(everyone), output)
+    stop_if_interrupted(everyone)
+    return int(any(result.error for result in everyone))
+
+
+def show(report: Report, answer: Any, seconds: float, output: Output) -> None:
     if output.json:
         print(json.dumps(answer, indent=2))
     elif not output.quiet:
         report.show(answer, seconds)
-    stop_if_interrupted(everyone)
-    return int(any(result.error for result in everyone))
+
+
+def join(config: Predict, shards: Sequence[Begun], report: Report, output: Output) -> int:
+    """Make the run of ``config`` in OUT of its finished shards; the exit status, 1 if some case failed.
+
+    Raises `RequestError` where OUT is another run's, or a file of a shard is not as its run left it.
+    """
+    left = [place for shard in shards for place in shard.outputs]
+    open_folder(config, [*TASKS[config.task].writes, *left], resume="same", facts=shards[0].whole)
+    if not (config.folder / RECORD).exists():
+        save_experiment(config, config.folder / RECORD)
+    results = take_over(shards, config)
+    ran, differs = joined_record([shard.record for shard in shards], config)
+    record = describe_work(config, ran, results, [*differs, *shards[0].whole.get("notes", [])])
+    answer = report.write(config.folder, results, record, title=title_of(config))
+    print_failures(results)
+    show(report, answer, record["seconds"], output)
+    return int(any(result.error for result in results))
 
 
 def planned(config: Predict, cases: Sequence[Case]) -> list[str]:

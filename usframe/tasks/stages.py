@@ -26,7 +26,7 @@ from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.results import CaseResult
 from usframe.scoring.baselines import frames_of
-from usframe.scoring.measures import REFERENCE, measure_rows
+from usframe.scoring.measures import REFERENCE, MeasureRow, measure_rows
 from usframe.scoring.metrics import RowKey
 from usframe.scoring.quality import quality_rows
 from usframe.scoring.rows import Reference, Scores
@@ -44,11 +44,6 @@ def run_stages(
     """Read, prompt, segment, write, score and draw one case into ``result``. Raises `CaseError`."""
     config = experiment.config
     reading, extents = begin(experiment, case, result)
-    if reading.labels is not None and not experiment.compared:
-        key = row_key(case, reading, Variant(config.modes[0], REFERENCE))
-        objects = [one for one in values_of(reading.labels) if one]
-        known = None if reading.known is not None else millilitres(reading)
-        result.measures += measure_rows(key, reading.labels, objects, reading.volume.spacing_mm, known)
 
     def count(slices: int) -> None:
         result.slices["encoded"] += slices
@@ -70,6 +65,8 @@ def run_stages(
             with result.timed("score"):
                 for scores in score_baselines(experiment, case, reading, sets, extents, mode):
                     keep_scores(result, scores)
+    if reading.labels is not None and not experiment.compared:
+        result.measures[:0] = measure_labels(config, case, reading)
 
 
 def begin(experiment: Experiment, case: Case, result: CaseResult) -> tuple[Reading, Extents]:
@@ -157,6 +154,15 @@ def write_answer(experiment: Experiment, case: Case, reading: Reading, prompt: s
         folder = config.folder / "surfaces" / prompt
         write_surfaces(folder, case.name, answer.mask, volume, per_frame=reading.per_frame)
     release(answer.mask)
+
+
+def measure_labels(config: Predict, case: Case, reading: Reading) -> Iterator[MeasureRow]:
+    """The measures of the labels themselves."""
+    assert reading.labels is not None
+    key = row_key(case, reading, Variant(config.modes[0], REFERENCE))
+    objects = [one for one in values_of(reading.labels) if one]
+    known = None if reading.known is not None else millilitres(reading)
+    return measure_rows(key, reading.labels, objects, reading.volume.spacing_mm, known)
 
 
 @contextmanager

@@ -24,11 +24,13 @@ from usframe.config.schema.predict import (
 )
 from usframe.config.schema.prepare import Prepare
 from usframe.config.schema.score import Score
+from usframe.config.schema.shard import SHARDS, Shard
 from usframe.config.schema.training import LEARNED, Finetune, Pretrain, Preview, Train, Trained
 
 __all__ = [
     "FROM_FILE",
     "LEARNED",
+    "SHARDS",
     "SUPPORT",
     "Budget",
     "Common",
@@ -51,6 +53,7 @@ __all__ = [
     "Pretrain",
     "Preview",
     "Score",
+    "Shard",
     "Train",
     "Trained",
     "chooses_several",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
 
@@ -24,6 +25,7 @@ from usframe.config.schema.options import (
     Paired,
     option,
 )
+from usframe.config.schema.shard import Shard
 from usframe.errors import PluginError
 from usframe.plugins import Plugins
 from usframe.plugins.arguments import needs_labels
@@ -81,12 +83,14 @@ class Predict(Paired, Networked):
     `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
     [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
-    ``surface``: the format of the surfaces that are written beside the masks.
+    ``surface``: the format of the surfaces that are written beside the masks. ``shard``: the part of a run
+    that this one is, such as 3/16, null for all of it.
     """
 
     task: Literal["predict"] = option("predict")
     labels: str | None = option(None)
     cases: list[str] = option([])
+    shard: str | None = option(None)
     prompts: list[Any] = option(["box+point"])
     components: Components = option("largest")
     box_margin: float = option(0.0, least=0)
@@ -109,6 +113,11 @@ class Predict(Paired, Networked):
     @property
     def modes(self) -> tuple[Mode, ...]:
         return (self.mode,)
+
+    @property
+    def folder(self) -> Path:
+        """OUT, or that of the shard in it."""
+        return super().folder / Shard.of_text(self.shard).place if self.shard else super().folder
 
     def settle(self, given: Mapping[str, Any]) -> list[str]:
         """Names as cases have them; one slice is a list of one; a file or a support takes the place of prompts."""
@@ -153,6 +162,11 @@ class Predict(Paired, Networked):
         if not self.volumes:
             problems.append("volumes is required: -i VOLUMES")
         problems += self._frames_problems()
+        if self.shard is not None:
+            try:
+                Shard.of_text(self.shard)
+            except ValueError as error:
+                problems.append(str(error))
         try:
             names = [named.label for named in self.strategies()] if self.prompts else []
         except ValueError as error:

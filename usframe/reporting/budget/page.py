@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from usframe.files import write_file
 from usframe.reporting.pages import render
@@ -19,6 +15,9 @@ from usframe.reporting.results import Failure
 from usframe.reporting.style import BLUE, FAINT, GREEN, INK, SOFT, VERMILION, plain_style, write_figure
 from usframe.scoring.budget import FILLS, Cell, RuleTest, averaged
 from usframe.scoring.summary import MACRO, called
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Ways also differ in their marks and lines.
 LOOKS: dict[str, tuple[str, str, Any]] = {
@@ -41,6 +40,10 @@ def heading(cells: Sequence[Cell]) -> str:
 @plain_style()
 def plot(path: Path, cells: Sequence[Cell], target: Sequence[float]) -> None:
     """Write a PNG with a panel per rule and a line per way to fill. Raises `WriteError`."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     rules = list(dict.fromkeys(cell["rule"] for cell in cells))
     across = min(len(rules), ACROSS)
     down = -(-len(rules) // across)
