@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from conftest import DataSet, usframe_
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,3 +148,38 @@ def test_a_file_that_is_no_split_is_one_line(tmp_path, content, message):
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(RequestError, match=r"s.json: cannot be read \(No such file or directory\)"):
         read_splits(tmp_path / "s.json", CASES)
+
+
+def test_a_run_and_a_report_take_one_part_of_a_split(data: DataSet) -> None:
+    names = sorted(path.name.removesuffix(".nii.gz") for path in data.labels.iterdir())
+    file = data.out.with_name("splits.json")
+    file.write_text(json.dumps([{"train": names[:1], "val": names[1:2], "test": names[2:]}]))
+    done = usframe_(*data.request(f"splits={file}", "part=test"))
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (data.out / "masks").rglob("*.nii.gz")] == [f"{names[2]}.nii.gz"]
+    masks = next(path.parent for path in (data.out / "masks").rglob("*.nii.gz"))
+    folders = ("--masks", masks, "-l", data.labels, "-o", data.out.with_name("scored"))
+    scored = usframe_("report", *folders, f"splits={file}", "part=test")
+    assert scored.exit_code == 0, scored.output
+    assert "1 of 1 case" in scored.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("part=test",), "fold 0 has no part test; usframe prepare --test 0.2 sets one aside"),
+        (("part=val",), "there is no case nobody"),
+        ((), "choose part=test, val or train"),
+        (("part=train", "fold=3"), "fold=3 is not possible"),
+        (("part=train", "cases=[somebody]"), "cases=somebody not found"),
+        (("part=train", "splits=null"), "part=train is one of a file: give splits=FILE"),
+    ],
+)
+def test_a_part_that_cannot_be_taken_is_told(data: DataSet, words: tuple[str, ...], told: str) -> None:
+    names = sorted(path.name.removesuffix(".nii.gz") for path in data.labels.iterdir())
+    file = data.out.with_name("splits.json")
+    file.write_text(json.dumps([{"train": names, "val": ["nobody"]}]))
+    done = usframe_(*data.request(f"splits={file}", *words))
+    assert done.exit_code == 2
+    assert told in done.output
+    assert not data.out.exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from usframe.config.schema import Parted
 from usframe.errors import RequestError
 from usframe.files import write_file
 from usframe.plain import read_json
@@ -85,8 +86,8 @@ def write_splits(path: Path, splits: Sequence[Split]) -> None:
     write_file(path, json.dumps(folds, indent=2) + "\n")
 
 
-def read_splits(path: Path, cases: Sequence[str]) -> list[Split]:
-    """The folds of a file as `write_splits` or nnU-Net writes it. ``cases``: those that there are.
+def read_splits(path: Path, cases: Sequence[str] | None) -> list[Split]:
+    """The folds of a file as `write_splits` or nnU-Net writes it. ``cases``: those that there are, None for any.
 
     Not all of them need be in a fold. Raises `RequestError` for a file that cannot be read or is of another shape,
     for unknown cases, for a case that is twice in a fold, and for a fold without training or validation.
@@ -100,13 +101,42 @@ def read_splits(path: Path, cases: Sequence[str]) -> list[Split]:
     if not isinstance(folds, list) or not folds:
         raise RequestError(f'{path}: must be a list of folds such as [{{"train": ["a"], "val": ["b"]}}]')
     splits = [_read_fold(f"{path}: fold {number}", fold) for number, fold in enumerate(folds)]
+    if cases is not None:
+        named = dict.fromkeys(case for split in splits for part in asdict(split).values() for case in part)
+        _check_known(path, [*named], cases)
+    return splits
+
+
+def read_fold(path: Path, fold: int, cases: Sequence[str] | None) -> Split:
+    """One fold of a file; see `read_splits`. Raises `RequestError`, also for one that it does not have."""
+    folds = read_splits(path, cases)
+    if fold >= len(folds):
+        raise RequestError(f"fold={fold} is not possible; {path} has folds 0 to {len(folds) - 1}")
+    return folds[fold]
+
+
+def in_part(settings: Parted, cases: Sequence[str]) -> list[str]:
+    """Those of the names ``cases`` that a request is about.
+
+    Raises `RequestError` for a part that is empty, or names others.
+    """
+    if settings.splits is None:
+        return [*cases]
+    path = Path(settings.splits)
+    chosen = getattr(read_fold(path, settings.fold, None), settings.part)
+    if not chosen:
+        cure = "; usframe prepare --test 0.2 sets one aside" if settings.part == "test" else ""
+        raise RequestError(f"{path}: fold {settings.fold} has no part {settings.part}{cure}")
+    _check_known(path, chosen, cases)
+    return [name for name in cases if name in {*chosen}]
+
+
+def _check_known(path: Path, named: Sequence[str], cases: Sequence[str]) -> None:
     known = set(cases)
-    named = dict.fromkeys(case for split in splits for part in asdict(split).values() for case in part)
     if unknown := [case for case in named if case not in known]:
         some = ", ".join(f"{case}{nearest(case, cases)}" for case in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise RequestError(f"{path}: there is no case {some}{more}")
-    return splits
 
 
 def _check_shares(folds: int, val: float, test: float) -> None:

@@ -16,7 +16,7 @@ from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import note_single_slices, with_patients
-from usframe.data.splits import Split, check_leakage, make_splits, read_splits, write_splits
+from usframe.data.splits import Split, check_leakage, make_splits, read_fold, write_splits
 from usframe.errors import CaseError, RequestError, escape
 from usframe.files import write_json
 from usframe.inference.checkpoints import load_weights
@@ -209,12 +209,7 @@ def find_split(config: Finetune, plugins: Plugins) -> tuple[dict[str, Case], Spl
     if config.splits is None:
         split = make_splits(patients, folds=1, val=config.val, test=0, seed=config.seed)[0]
     else:
-        folds = read_splits(Path(config.splits), list(patients))
-        if config.fold >= len(folds):
-            raise RequestError(
-                f"fold={config.fold} is not possible; {config.splits} has folds 0 to {len(folds) - 1}"
-            )
-        split = folds[config.fold]
+        split = read_fold(Path(config.splits), config.fold, list(patients))
         check_leakage(split, patients)
     return {case.name: case for case in cases}, split
 

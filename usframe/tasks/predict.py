@@ -23,6 +23,7 @@ from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
 from usframe.data.reading import read_shape
+from usframe.data.splits import in_part
 from usframe.errors import CaseError, PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.scout import learned_objects
@@ -184,7 +185,10 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     known = {case.name: case for case in cases}
     if unknown := [name for name in config.cases if name not in known]:
         raise PairingError(f"cases={','.join(unknown)} not found in {config.volumes}; it has {', '.join(known)}")
-    return with_patients([known[name] for name in config.cases or known], config.group)
+    chosen = in_part(config, [*known])
+    if outside := [name for name in config.cases if name not in chosen]:
+        raise PairingError(f"cases={','.join(outside)}: not in part {config.part} of {config.splits}")
+    return with_patients([known[name] for name in config.cases or chosen], config.group)
 
 
 def add_prompts(cases: Sequence[Case], path: Path, *, allow_outside: bool = False) -> list[Case]:

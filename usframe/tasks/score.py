@@ -20,6 +20,7 @@ from usframe.data.masks import read_masks
 from usframe.data.meaning import Meaning
 from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
+from usframe.data.splits import in_part
 from usframe.errors import CaseError, PairingError, ReadError, escape
 from usframe.files import write_csv
 from usframe.intensity import normalise_intensity
@@ -122,6 +123,7 @@ def find_masks(config: Score, plugins: Plugins) -> tuple[list[MaskedCase], list[
     }
     found, *others = sets.values()
     names = [name for name in found if all(name in other for other in others)]
+    names = in_part(config, names)
     if not names:
         raise PairingError(f"no case has masks of all of {', '.join(sets)}; the files of a case must have one name")
     images: dict[str, Path] = {}

@@ -11,6 +11,7 @@ from usframe.config.schema.frames import (
     z_range_problems,
 )
 from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, Precision, leaves
+from usframe.config.schema.parts import Parted
 from usframe.config.schema.predict import (
     FROM_FILE,
     SUPPORT,
@@ -47,6 +48,7 @@ __all__ = [
     "Networked",
     "Noise",
     "Paired",
+    "Parted",
     "Precision",
     "Predict",
     "Prepare",

@@ -25,6 +25,7 @@ from usframe.config.schema.options import (
     Paired,
     option,
 )
+from usframe.config.schema.parts import Parted
 from usframe.config.schema.shard import Shard
 from usframe.errors import PluginError
 from usframe.plugins import Plugins
@@ -74,7 +75,7 @@ class Drift:
 
 
 @dataclass
-class Predict(Paired, Networked):
+class Predict(Paired, Networked, Parted):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only

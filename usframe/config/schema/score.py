@@ -5,12 +5,13 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from usframe.config.schema.options import Axis, Common, Geometry, Intensity, Layout, option
+from usframe.config.schema.options import Axis, Geometry, Intensity, Layout, option
+from usframe.config.schema.parts import Parted
 from usframe.config.schema.predict import FILE_NAME, Metrics
 
 
 @dataclass
-class Score(Common):
+class Score(Parted):
     """Score masks that are there, whoever made them.
 
     ``name``: what they are called in the tables. ``sets``: name -> masks of several programs, in the place of
@@ -42,7 +43,8 @@ class Score(Common):
 
     def problems(self) -> list[str]:
         given = {"masks": self.masks or self.sets, "labels": self.labels}
-        problems = [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
+        problems = super().problems()
+        problems += [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
         if self.sets and (self.masks or self.name != "masks"):
             problems.append("sets and masks or name exclude each other; name every set: sets={a: MASKS, b: MASKS}")
         for name in self.named_masks:
