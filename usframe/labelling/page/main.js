@@ -83,8 +83,8 @@ function draw() {
   Object.assign(find("slice"), { max: store.depth - 1, value: store.frame });
   display.place();
   const carried = (every ? told.objects : [store.object]).filter((one) => one && !one.locked && Object.keys(one.prompts).length);
-  find("memory").disabled = !carried.length || running;
-  find("both").disabled = !carried.length || running;
+  for (const id of ["memory", "both"]) find(id).disabled = !carried.length;
+  for (const id of ["memory", "both", "every"]) find(id).hidden = running;
   find("memory").textContent = carried.some((one) => one.stale) ? "Propagate again" : "Propagate";
   find("every").setAttribute("aria-pressed", every);
   find("suggest").disabled = !told.next.length;
@@ -106,7 +106,7 @@ async function open(name) {
     await store.open(name);
     sessionStorage.setItem("case", name);
   });
-  find("busy").hidden = true;
+  Object.assign(find("busy"), { hidden: true, textContent: "The slice is on its way" });
   display.tell();
   showCases(cases, store.case ? store.case.name : "", open);
   return show();
