@@ -242,6 +242,28 @@ def test_only_the_object_that_was_corrected_is_carried_again(session):
     assert session.state.items[1].planes is first
 
 
+def test_all_objects_that_are_not_locked_are_carried_as_one_step(session):
+    for one, xy in ((1, (8, 8)), (2, (22, 22)), (3, (28, 2))):
+        session.set_object(one)
+        session.point(2, xy)
+    session.lock()
+    session.set_object(4, "drawn nowhere yet")
+    state = session.state
+    session.propagate("shape", every=True)
+    carried = {one: item.carried is not None for one, item in session.state.items.items()}
+    assert carried == {1: True, 2: True, 3: False, 4: False}
+    each = [session.state.items[one].planes[5].mask for one in (1, 2)]
+    session.undo()
+    assert session.state is state
+    for one, plane in zip((1, 2), each, strict=True):
+        session.set_object(one)
+        session.propagate("shape")
+        np.testing.assert_array_equal(session.state.items[one].planes[5].mask, plane)
+        session.lock()
+    with pytest.raises(RequestError, match="no object that is not locked has a prompt"):
+        session.propagate(every=True)
+
+
 def test_a_propagation_that_is_cancelled_changes_nothing(session):
     session.point(2, (8, 8))
     before, state = session.mask.copy(), session.state

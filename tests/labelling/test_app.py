@@ -56,8 +56,8 @@ class Desk:
     def click(self, x: float = X, y: float = Y, *, inside: bool = True) -> dict[str, Any]:
         return self.do("point", x=x, y=y, inside=inside)
 
-    def propagate(self, way: str = "memory") -> dict[str, Any]:
-        assert self.post("propagate", way=way).status_code == 202
+    def propagate(self, way: str = "memory", *, every: bool = False) -> dict[str, Any]:
+        assert self.post("propagate", way=way, every=every).status_code == 202
         assert self.bench.job
         assert self.bench.job.thread
         self.bench.job.thread.join()
@@ -69,7 +69,7 @@ class Desk:
         return told
 
     def mask(self, frame: int = 2, case: str = "case_0") -> np.ndarray:
-        content = self.client.get(f"/api/cases/{case}/masks/{frame}").content
+        content = self.client.get(f"/api/cases/{case}/masks/0/{frame}").content
         return np.frombuffer(content, np.uint8).reshape(HEIGHT, WIDTH)
 
     def whole(self) -> np.ndarray:
@@ -96,10 +96,29 @@ def test_cases_are_listed_and_opened(desk: Desk) -> None:
 
 
 def test_a_slice_is_its_grey_values_as_bytes(desk: Desk, data: DataSet) -> None:
-    content = desk.client.get("/api/cases/case_0/slices/2").content
+    content = desk.client.get("/api/cases/case_0/planes/0/2").content
     grey = np.asarray(nib.load(data.volumes / "case_0.nii.gz").dataobj)[..., 2].T
     seen = np.frombuffer(content, np.uint8).reshape(HEIGHT, WIDTH)
     assert np.corrcoef(grey.ravel(), seen.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(("axis", "at"), [(0, 2), (1, Y), (1, HEIGHT - 1), (2, X), (2, WIDTH - 1)])
+def test_a_plane_of_any_axis_is_that_of_the_volume_and_of_the_masks(desk: Desk, axis: int, at: int) -> None:
+    desk.click()
+    desk.do("name", id=2, name="other")
+    desk.do("box", 3, box=[26, 18, WIDTH - 1, HEIGHT - 1])
+    session = desk.bench.session("case_0")
+    for kind, volume in (("planes", np.round(session.data[:] * 255)), ("masks", session.mask)):
+        content = desk.client.get(f"/api/cases/case_0/{kind}/{axis}/{at}").content
+        plane = volume.take(at, axis)
+        np.testing.assert_array_equal(np.frombuffer(content, np.uint8), (plane.T if axis == 2 else plane).ravel())
+
+
+@pytest.mark.parametrize(("more", "time"), [([], False), (["axis=time"], True)])
+def test_it_is_told_whether_slices_are_frames(data: DataSet, more: list[str], time: bool) -> None:
+    desk = Desk(data, *more)
+    assert desk.look()["time"] is time
+    desk.bench.close()
 
 
 def test_a_click_is_answered_with_the_mask_of_its_slice(desk: Desk) -> None:
@@ -182,6 +201,17 @@ def test_an_object_is_carried_as_a_session_carries_it(desk: Desk, data: DataSet,
     assert desk.click()["objects"][0]["stale"]
 
 
+def test_all_objects_are_carried_at_once(desk: Desk) -> None:
+    desk.click()
+    desk.do("name", id=2, name="other")
+    desk.do("box", 3, box=[26, 18, 40, 32])
+    told = desk.propagate(every=True)
+    assert (told["error"], told["done"], told["total"]) == ("", 2 * DEPTH, 2 * DEPTH)
+    assert [one["carried"] for one in desk.look()["objects"]] == ["memory"] * 2
+    desk.do("undo")
+    assert [one["carried"] for one in desk.look()["objects"]] == [None] * 2
+
+
 class Slow(ToyWithMemory):
     """It holds until it is let go of, from the second slice that it sees."""
 
@@ -201,7 +231,7 @@ def test_a_propagation_is_cancelled_and_nothing_else_is_done_meanwhile(data: Dat
     desk = Desk(data, backbone=network)
     desk.click()
     before = desk.whole()
-    assert desk.post("propagate", way="memory").json()["running"]
+    assert desk.post("propagate", way="memory", every=False).json()["running"]
     for answer in (desk.post("undo"), desk.post("save"), desk.client.get("/api/cases/case_1")):
         assert answer.status_code == 409
         assert "a propagation is running in case_0" in answer.json()["error"]
@@ -294,7 +324,10 @@ def test_the_prompts_of_all_cases_are_run_in_batch(data: DataSet, tmp_path: Path
         ("remove_point", {"number": 0}, "slice 2 has no point 0"),
         ("object", {"id": 256}, "object ids run from 1 to 255"),
         ("name", {"id": 1, "name": "a\nb"}, "in one line"),
-        ("propagate", {"way": "magic"}, "one of memory, shape, both"),
+        ("propagate", {"way": "magic", "every": False}, "one of memory, shape, both"),
+        ("propagate", {"way": "memory"}, "propagate takes way and every"),
+        ("propagate", {"way": "memory", "every": False}, "object 1 has no prompt to begin with"),
+        ("propagate", {"way": "both", "every": True}, "no object that is not locked has a prompt"),
         ("wish", {}, "wish is no verb"),
     ],
 )
@@ -310,7 +343,14 @@ def test_a_bad_request_is_one_line_and_changes_nothing(
 
 
 def test_slices_and_cases_that_are_not_there_are_not_found(desk: Desk) -> None:
-    for path in ("case_0/slices/5", "case_0/masks/99", "case_9", "..%2f..%2fetc", "case_9/slices/0"):
+    for path in (
+        "case_0/planes/0/5",
+        "case_0/masks/1/36",
+        "case_0/planes/3/0",
+        "case_9",
+        "..%2f..%2fetc",
+        "case_9/planes/0/0",
+    ):
         answer = desk.client.get(f"/api/cases/{path}")
         assert answer.status_code == 404, path
         assert answer.json()["error"]
@@ -352,7 +392,7 @@ def test_only_json_of_a_bounded_size_is_taken(desk: Desk) -> None:
     ],
 )
 def test_only_the_holder_of_the_token_is_answered(desk: Desk, headers: dict[str, str], status: int) -> None:
-    for path in ("/", "/api/cases", "/page/main.js", "/api/cases/case_0/slices/0"):
+    for path in ("/", "/api/cases", "/page/main.js", "/api/cases/case_0/planes/0/0"):
         assert desk.client.get(path, headers=headers).status_code == status, path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +16,9 @@ import numpy as np
 import pytest
 
 import usframe
+from labelling.reader import Reader
 from usframe import Volume, write_mask
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 DEPTH = 6
 
 
@@ -66,78 +65,6 @@ def command(volumes: Path, tmp_path: Path) -> Iterator[Command]:
     if made.process.poll() is None:
         made.process.kill()
         made.process.communicate()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium on this machine")
-    with api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
-
-
-class Reader:
-    """Somebody at the page, who notes what goes wrong in it and whom it asks."""
-
-    def __init__(self, browser: Any, address: str) -> None:
-        self.wrong: list[str] = []
-        self.hosts: set[str] = set()
-        self.page = browser.new_page(viewport={"width": 1200, "height": 800})
-        self.page.on("console", lambda one: self.wrong.append(one.text) if one.type == "error" else None)
-        self.page.on("pageerror", lambda one: self.wrong.append(str(one)))
-        self.page.on("request", lambda one: self.hosts.add(one.url.split("/")[2]))
-        self.open(address)
-
-    def open(self, address: str) -> None:
-        self.page.goto(address)
-        self.wait("document.getElementById('number').textContent.startsWith('Slice')")
-
-    def ask(self, path: str) -> Any:
-        return self.page.evaluate("async (path) => (await fetch(path)).json()", path)
-
-    def case(self) -> Any:
-        return self.ask(f"/api/cases/{self.page.inner_text('#title')}")
-
-    def until(self, what: str) -> Any:
-        """The case, once ``what`` holds for it; a JavaScript expression of ``told``."""
-        check = (
-            "async () => { const name = document.getElementById('title').textContent;"
-            "const told = await (await fetch('/api/cases/' + name)).json();"
-            f"return {what} ? told : null; }}"
-        )
-        return self.wait(check)
-
-    def wait(self, script: str) -> Any:
-        """What a JavaScript expression comes to, once that is true; the page's policy forbids to wait within it."""
-        for _ in range(300):
-            if found := self.page.evaluate(script):
-                return found
-            self.page.wait_for_timeout(100)
-        raise AssertionError(f"{script} has not come true; the page says {self.page.inner_text('footer')!r}")
-
-    def ink(self) -> int:
-        """Pixels of the canvas that are coloured, which grey values are not."""
-        script = """() => { const view = document.getElementById('view');
-            const { data } = view.getContext('2d').getImageData(0, 0, view.width, view.height);
-            let found = 0;
-            for (let n = 0; n < data.length; n += 4) found += Math.abs(data[n] - data[n + 2]) > 12;
-            return found; }"""
-        return int(self.page.evaluate(script))
-
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """Shares of the canvas as pixels of the page."""
-        box = self.page.locator("#view").bounding_box()
-        return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-    def drag(self, *shares: tuple[float, float], button: str = "left") -> None:
-        self.page.mouse.move(*self.place(*shares[0]))
-        self.page.mouse.down(button=button)
-        for one in shares[1:]:
-            self.page.mouse.move(*self.place(*one), steps=5)
-        self.page.mouse.up(button=button)
 
 
 def test_an_afternoon_of_labelling(browser: Any, command: Command, volumes: Path, tmp_path: Path) -> None:

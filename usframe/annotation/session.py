@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from usframe.selection import distances, least_sure
 from usframe.types import Backbone, Prompt, Volume
 
 STEPS = 200  # that can be undone
+Progress: TypeAlias = Callable[[int], object]
 
 
 class Cancelled(Exception):  # noqa: N818 - it is none
@@ -36,24 +38,14 @@ class Session:
     """``volume``: (D, H, W) as read. ``mask``: (D, H, W) uint8, 0 background, else the object id."""
 
     def __init__(
-        self,
-        volume: Volume,
-        backbone: Backbone,
-        *,
-        intensity: str = "auto",
-        room: int = ROOM,
-        steps: int = STEPS,
+        self, volume: Volume, backbone: Backbone, *, intensity: str = "auto", room: int = ROOM, steps: int = STEPS
     ) -> None:
-        """``room``: bytes of encodings that are kept; ``steps``: how many can be undone.
-
-        Raises `CaseError` for unusable intensities.
-        """
+        """``room``: bytes of encodings kept; ``steps``: of undo. Raises `CaseError` for unusable intensities."""
         self.volume, self.backbone = volume, backbone
         self.data, self.notes = normalise_intensity(volume.data, intensity)
         self.encoded = Encoded(self.data, backbone, room)
         self.mask = np.zeros(self.data.shape, np.uint8)
-        self.state = State()
-        self.steps = steps
+        self.state, self.steps = State(), steps
         self.past: list[State] = []
         self.future: list[State] = []
 
@@ -152,16 +144,24 @@ class Session:
         if self.item.locked is not None:
             self._put(replace(self.item, locked=None))
 
-    def propagate(self, way: Fill = "memory", *, progress: Callable[[int], object] = lambda slices: None) -> None:
-        """Carry the object from its prompted slices through the volume, as ``fill=way`` of a run.
+    def to_carry(self, *, every: bool = False) -> dict[int, Item]:
+        """What `propagate` carries, by id. Raises `RequestError` where that is nothing."""
+        found = self.state.free if every else {self.state.active: self._free_item()}
+        if not any(item.prompts for item in found.values()):
+            whose = "no object that is not locked has a" if every else f"object {self.state.active} has no"
+            raise RequestError(f"{whose} prompt to begin with")
+        return found
 
-        ``progress`` is told of slices as they are looked at, and may raise `Cancelled`. Raises `RequestError` where
-        the object has no prompt.
+    def propagate(self, way: Fill = "memory", *, every: bool = False, progress: Progress = lambda n: None) -> None:
+        """Carry the object, or ``every`` one that is free, through the volume, as ``fill=way`` of a run.
+
+        ``progress`` is told of slices as they are looked at, and may raise `Cancelled`. Raises as `to_carry`.
         """
-        item = self._free_item()
-        if not item.prompts:
-            raise RequestError(f"object {self.state.active} has no prompt to begin with")
-        self._put(network.carry(item, Carried(way, dict(item.prompts)), self.encoded, progress))
+        items = {
+            one: network.carry(item, Carried(way, dict(item.prompts)), self.encoded, progress)
+            for one, item in self.to_carry(every=every).items()
+        }
+        self._show(replace(self.state, items={**self.state.items, **items}))
 
     def expected(self) -> NDArray[np.float64]:
         """The expected Dice of the object on each slice, (D,); NaN where nothing has been said."""

@@ -72,6 +72,11 @@ class State:
     active: int = 1
     accepted: bool = False
 
+    @property
+    def free(self) -> dict[int, Item]:
+        """The objects that have prompts and are not locked."""
+        return {one: item for one, item in sorted(self.items.items()) if item.prompts and item.locked is None}
+
     def compose(self, frame: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """The mask (H, W) of a slice: locked objects first, else the object whose logit is largest, as in a run."""
         free = [(one, item.planes[frame]) for one, item in sorted(self.items.items()) if _is_free(item, frame)]

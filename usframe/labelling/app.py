@@ -1,16 +1,17 @@
 """The verbs of HTTP: the page's files, the cases, their pixels as raw bytes, and what is drawn, as JSON.
 
-Sizes are those of `Session`: a picture or a mask of a slice is H times W bytes, row after row.
+Of the volume (D, H, W) a plane at a time: a slice is H rows of W bytes, the plane along a row D rows of W, and that
+along a column H rows of D. The mask of a plane, of all objects, has the same form.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -30,6 +31,8 @@ PAGE = {
     for file in files("usframe.labelling").joinpath("page").iterdir()
     if file.name.endswith(tuple(TYPES))
 }
+AXES = ("slice", "row", "column")
+Place: TypeAlias = tuple[slice | int, ...]
 STATUS: dict[type[UsframeError], int] = {Busy: 409, RequestError: 400, WriteError: 507, CaseError: 422}
 
 
@@ -42,8 +45,8 @@ def make_app(bench: Bench, token: str, port: int) -> Starlette:
         Route("/api/job", job),
         Route("/api/cancel", cancel, methods=["POST"]),
         Route("/api/cases/{case}", look),
-        Route("/api/cases/{case}/slices/{frame:int}", picture),
-        Route("/api/cases/{case}/masks/{frame:int}", mask),
+        Route("/api/cases/{case}/planes/{axis:int}/{at:int}", picture),
+        Route("/api/cases/{case}/masks/{axis:int}/{at:int}", mask),
         Route("/api/cases/{case}/{verb}", verb, methods=["POST"]),
     ]
     known: Any = {UsframeError: failed, HTTPException: not_found}
@@ -89,11 +92,13 @@ def look(request: Request) -> Response:
 
 
 def picture(request: Request) -> Response:
-    return _pixels(request, lambda session, at: np.round(session.data[at] * 255).astype(np.uint8))
+    session, place = _place(request)
+    return _pixels(np.round(session.data[place] * 255).astype(np.uint8), place)
 
 
 def mask(request: Request) -> Response:
-    return _pixels(request, lambda session, at: session.mask[at])
+    session, place = _place(request)
+    return _pixels(session.mask[place], place)
 
 
 async def verb(request: Request) -> Response:
@@ -126,8 +131,16 @@ def _case(request: Request) -> str:
     return name
 
 
-def _pixels(request: Request, of: Callable[[Session, int], Any]) -> Response:
-    session, frame = _bench(request).session(_case(request)), request.path_params["frame"]
-    if frame >= len(session.data):
-        raise HTTPException(404, f"there is no slice {frame}; the last one is {len(session.data) - 1}")
-    return Response(of(session, frame).tobytes(), media_type="application/octet-stream")
+def _place(request: Request) -> tuple[Session, Place]:
+    """Where the plane lies that is asked for, as an index of the volume."""
+    session, asked = _bench(request).session(_case(request)), request.path_params
+    axis, at = asked["axis"], asked["at"]
+    if axis >= len(AXES) or at >= session.data.shape[axis]:
+        last = ", ".join(f"{name} {size - 1}" for name, size in zip(AXES, session.data.shape, strict=True))
+        raise HTTPException(404, f"there is no plane {at} of axis {axis}; the last ones are {last}")
+    return session, (*(slice(None),) * axis, at)
+
+
+def _pixels(plane: NDArray[np.uint8], place: Place) -> Response:
+    shown = plane.T if len(place) == len(AXES) else plane
+    return Response(shown.tobytes(), media_type="application/octet-stream")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Collection
-from typing import Any, get_args
+from typing import Any, TypedDict, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,26 @@ from numpy.typing import NDArray
 from usframe.annotation.session import Cancelled, Session
 from usframe.annotation.state import Item
 from usframe.config.schema import Fill
+from usframe.data.axis import is_per_frame
 from usframe.data.case import Case
 from usframe.data.reading import Reading, read_case
 from usframe.errors import RequestError, UsframeError
 from usframe.labelling import verbs
 from usframe.labelling.folder import Folder
 from usframe.labelling.request import Asked
+from usframe.plain import fits
 from usframe.types import Backbone, Prompt
 
 
 class Busy(UsframeError):  # noqa: N818 - it is a state, not a failure
     """A propagation is running, and nothing else can be done before its end."""
+
+
+class Wanted(TypedDict):
+    """A propagation: its way, and whether of every object that can be carried, or of the one that is drawn on."""
+
+    way: str
+    every: bool
 
 
 class Job:
@@ -73,7 +82,8 @@ class Bench:
         """Everything about a case but its pixels."""
         session = self.session(name)
         mm = session.volume.spacing_mm or (1.0, 1.0, 1.0)
-        kept = {"shape": list(session.data.shape), "spacing": [float(one) for one in mm]}
+        time, _ = is_per_frame(session.volume, self.asked.config.axis)
+        kept = {"shape": list(session.data.shape), "spacing": [float(one) for one in mm], "time": time}
         return {"name": name, **kept, **told(session), "standing": self.folder.standing(self.cases[name])}
 
     def do(self, name: str, verb: str, asked: object, frame: int) -> dict[str, Any]:
@@ -101,18 +111,19 @@ class Bench:
             return {**self.look(name), "saved": str(path)}
 
     def propagate(self, name: str, asked: object) -> dict[str, Any]:
-        """Begin a propagation; `Job.told`."""
-        way = asked.get("way") if isinstance(asked, dict) else None
-        if way not in get_args(Fill):
-            raise RequestError(f"propagate takes way, one of {', '.join(get_args(Fill))}, as JSON")
+        """Begin a propagation; `Job.told`. Raises `RequestError` where there is nothing to carry."""
+        if not fits(asked, Wanted):
+            raise RequestError("propagate takes way and every as JSON, and no more")
+        wanted = cast(Wanted, asked)
+        if wanted["way"] not in get_args(Fill):
+            raise RequestError(f"way={wanted['way']} is not possible; it is one of {', '.join(get_args(Fill))}")
+        way, every = cast(Fill, wanted["way"]), wanted["every"]
         with self.lock:
             self._check_idle()
             session = self.session(name)
-            prompts = session.item.prompts
-            depth = len(session.data)
-            total = 2 * depth if way == "both" else depth if way == "memory" else max(len(prompts), 1)
+            total = sum(_steps(item, way, len(session.data)) for item in session.to_carry(every=every).values())
             self.job = job = Job(name, total)
-            job.thread = threading.Thread(target=self._carry, args=(job, session, way), daemon=True)
+            job.thread = threading.Thread(target=self._carry, args=(job, session, way, every), daemon=True)
             job.thread.start()
             return job.told()
 
@@ -127,9 +138,9 @@ class Bench:
         self.cancel()
         self.folder.close()
 
-    def _carry(self, job: Job, session: Session, way: Fill) -> None:
+    def _carry(self, job: Job, session: Session, way: Fill, every: bool) -> None:
         try:
-            session.propagate(way, progress=job.progress)
+            session.propagate(way, every=every, progress=job.progress)
             self.folder.keep(self.cases[job.case], session)
             job.done = job.total
         except Cancelled:
@@ -150,6 +161,11 @@ class Bench:
         if not self.folder.take_up(case, session):
             _begin(session, reading, self.folder.names())
         return session
+
+
+def _steps(item: Item, way: Fill, depth: int) -> int:
+    """How often carrying an object looks at a slice."""
+    return 2 * depth if way == "both" else depth if way == "memory" else max(len(item.prompts), 1)
 
 
 def told(session: Session) -> dict[str, Any]:

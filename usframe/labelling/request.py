@@ -16,8 +16,8 @@ from usframe.tasks.predict import choose_cases
 
 OPTIONS = ("volumes", "labels", "out", "backbone", "checkpoint", "device")
 KEYS = (
-    *("cases", "precision", "layout", "label_layout", "label_suffix", "intensity", "geometry", "allow_outside"),
-    *("plugins", "prefer", "block"),
+    *("cases", "precision", "layout", "label_layout", "label_suffix", "intensity", "geometry", "axis"),
+    *("allow_outside", "plugins", "prefer", "block"),
 )
 
 

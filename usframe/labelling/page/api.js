@@ -13,13 +13,13 @@ async function ask(path, options = {}) {
 }
 
 const json = async (path, options) => (await ask(path, options)).json();
-const bytes = async (path) => new Uint8Array(await (await ask(path)).arrayBuffer());
+const bytes = async (path, signal) => new Uint8Array(await (await ask(path, { signal })).arrayBuffer());
 const of = (name) => `/api/cases/${encodeURIComponent(name)}`;
 
 export const cases = () => json("/api/cases");
 export const look = (name) => json(of(name));
-export const picture = (name, frame) => bytes(`${of(name)}/slices/${frame}`);
-export const mask = (name, frame) => bytes(`${of(name)}/masks/${frame}`);
+export const plane = (name, axis, at, signal) => bytes(`${of(name)}/planes/${axis}/${at}`, signal);
+export const mask = (name, axis, at, signal) => bytes(`${of(name)}/masks/${axis}/${at}`, signal);
 export const job = () => json("/api/job");
 export const cancel = () => json("/api/cancel", { method: "POST" });
 

@@ -1,6 +1,8 @@
 // The page: what is shown follows from the store, and whatever somebody does becomes a verb.
 
 import * as api from "./api.js";
+import { Across } from "./across.js";
+import { Display } from "./display.js";
 import { bind } from "./keys.js";
 import { find, showCases, showKeys, showObjects, showTools } from "./panels.js";
 import { Store } from "./store.js";
@@ -12,10 +14,13 @@ const POLL = 300; // ms between two looks at a propagation
 
 const store = new Store(show);
 const view = new View(find("view"), store);
-const strip = new Strip(find("strip"), store);
-const hand = new Hand(view, store, act);
+const views = [view, new Across(find("view-1"), store, 1, turn), new Across(find("view-2"), store, 2, turn)];
+const display = new Display(view, store, () => views.forEach((one) => one.draw()));
+const strip = new Strip(find("strip"), store, turn);
+const hand = new Hand(view, store, act, turn);
 let cases = [];
 let running = false;
+let every = false; // whether all objects are propagated that are not locked
 let later = 0;
 
 function say(line, wrong = false) {
@@ -68,22 +73,20 @@ function show() {
 function draw() {
   const told = store.case;
   if (!told) return;
-  find("busy").hidden = store.masks.has(store.frame);
-  view.draw();
+  find("busy").hidden = store.planes[0].known.has(store.frame);
+  display.draw();
   strip.draw();
   showObjects(told, act);
   find("title").textContent = told.name;
   find("where").textContent = `${told.shape.join(" \u00d7 ")}${told.notes.length ? `, ${told.notes.join("; ")}` : ""}`;
   find("where").title = told.notes.join("\n");
   Object.assign(find("slice"), { max: store.depth - 1, value: store.frame });
-  const dice = told.expected[store.frame];
-  find("number").textContent = `Slice ${store.frame} of 0 to ${store.depth - 1}`
-    + (dice === null ? "" : `, expected Dice ${dice.toFixed(2)}`);
-  const object = store.object;
-  const prompted = Boolean(object && Object.keys(object.prompts).length) && !object.locked && !running;
-  find("memory").disabled = !prompted;
-  find("both").disabled = !prompted;
-  find("memory").textContent = object && object.stale ? "Propagate again" : "Propagate";
+  display.place();
+  const carried = (every ? told.objects : [store.object]).filter((one) => one && !one.locked && Object.keys(one.prompts).length);
+  for (const id of ["memory", "both"]) find(id).disabled = !carried.length;
+  for (const id of ["memory", "both", "every"]) find(id).hidden = running;
+  find("memory").textContent = carried.some((one) => one.stale) ? "Propagate again" : "Propagate";
+  find("every").setAttribute("aria-pressed", every);
   find("suggest").disabled = !told.next.length;
   find("undo").disabled = !told.undo || running;
   find("redo").disabled = !told.redo || running;
@@ -98,13 +101,13 @@ async function open(name) {
   find("busy").textContent = `Opening ${name}`;
   find("busy").hidden = false;
   say("");
-  view.reset();
-  showDisplay();
+  display.plain();
   await attempt(async () => {
     await store.open(name);
     sessionStorage.setItem("case", name);
   });
-  find("busy").hidden = true;
+  Object.assign(find("busy"), { hidden: true, textContent: "The slice is on its way" });
+  display.tell();
   showCases(cases, store.case ? store.case.name : "", open);
   return show();
 }
@@ -117,7 +120,7 @@ function beside(step) {
 async function propagate(way) {
   if (running || !store.case) return;
   await attempt(async () => {
-    await api.verb(store.case.name, "propagate", { way }, store.frame);
+    await api.verb(store.case.name, "propagate", { way, every }, store.frame);
     await follow();
   });
 }
@@ -165,41 +168,32 @@ function newObject() {
   return free ? act("object", { id: free }) : say("There are 255 objects; there can be no more", true);
 }
 
-// To another slice; a line that was begun on this one is dropped.
-function turn(frame) {
-  hand.stop();
-  return attempt(() => store.go(frame));
+// To other planes, a place by axis; a line that was begun on another slice is dropped.
+function turn(places) {
+  if (0 in places) hand.stop();
+  return attempt(() => store.go(places));
 }
 
 function suggest() {
   const { next } = store.case;
   if (!next.length) return say("There is no slice to suggest; propagate first");
   const after = next[(next.indexOf(store.frame) + 1) % next.length];
-  return turn(after);
-}
-
-function showDisplay() {
-  for (const id of ["level", "window", "opacity"]) find(id).value = view[id];
-  find("width").value = view.brush;
-  find("width-told").textContent = view.brush;
-  find("hide").setAttribute("aria-pressed", view.hidden);
-}
-
-function widen(by) {
-  view.brush = Math.max(1, Math.min(80, view.brush + by));
-  showDisplay();
+  return turn({ 0: after });
 }
 
 const commands = {
-  accept, choose, newObject, propagate, save, suggest, widen,
+  accept, choose, newObject, propagate, save, suggest,
   act, beside,
-  step: (by) => turn(store.frame + by),
-  end: (last) => turn(last ? store.depth - 1 : 0),
+  step: (by) => turn({ 0: store.frame + by }),
+  end: (last) => turn({ 0: last ? store.depth - 1 : 0 }),
   clear: () => act("clear", { frame: store.frame }),
   object: (id) => store.case.objects.some((one) => one.id === id) && act("object", { id }),
   lock: () => store.object && act(store.object.locked ? "unlock" : "lock", {}),
-  hide: () => { view.hidden = !view.hidden; showDisplay(); view.draw(); },
-  plain: () => { view.reset(); showDisplay(); view.draw(); },
+  every: () => { every = !every; show(); },
+  across: () => attempt(() => display.across()),
+  hide: () => display.hide(),
+  plain: () => display.plain(),
+  widen: (by) => display.widen(by),
   zoom: (factor) => { const box = view.canvas.getBoundingClientRect();
     view.zoomAt({ clientX: box.x + box.width / 2, clientY: box.y + box.height / 2 }, factor); },
   help: () => find("keys").showModal(),
@@ -213,15 +207,12 @@ const clicks = {
   save, accept, help: commands.help, suggest, cancel: () => attempt(api.cancel), memory: () => propagate("memory"),
   both: () => propagate("both"), clear: commands.clear, new: newObject, remove: () => act("remove_object", {}),
   plain: commands.plain, hide: commands.hide,
+  across: commands.across, every: commands.every,
 };
 
 async function begin() {
   for (const [id, does] of Object.entries(clicks)) find(id).onclick = () => does();
-  for (const id of ["level", "window", "opacity"]) {
-    find(id).oninput = (event) => { view[id] = Number(event.target.value); view.draw(); };
-  }
-  find("width").oninput = (event) => { view.brush = Number(event.target.value); showDisplay(); };
-  find("slice").oninput = (event) => turn(Number(event.target.value));
+  find("slice").oninput = (event) => turn({ 0: Number(event.target.value) });
   find("view").addEventListener("wheel", (event) => {
     event.preventDefault();
     if (event.ctrlKey) view.zoomAt(event, event.deltaY < 0 ? 1.2 : 1 / 1.2);
@@ -229,7 +220,6 @@ async function begin() {
   }, { passive: false });
   showKeys(bind(commands, () => Boolean(store.case)));
   showTools(hand.tool, choose);
-  showDisplay();
   await attempt(async () => {
     cases = (await api.cases()).cases;
     const before = sessionStorage.getItem("case");

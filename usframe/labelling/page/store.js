@@ -1,10 +1,10 @@
-// The case that is looked at, as the server last told it, and the slices that have been fetched.
+// The case that is looked at, as the server last told it, and where its three planes cut.
 
 import * as api from "./api.js";
+import { Planes } from "./planes.js";
 
 // Okabe and Ito's colours, which colour-blind readers tell apart (black left out, grey added).
 const COLOURS = ["#56B4E9", "#E69F00", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2", "#BBBBBB"];
-const ROOM = 400; // slices
 
 export const colour = (id) => COLOURS[(id - 1) % COLOURS.length];
 
@@ -12,49 +12,43 @@ export class Store {
   constructor(changed) {
     this.changed = changed; // called without arguments whenever something may look different
     this.case = null;
-    this.frame = 0;
-    this.pictures = new Map();
-    this.masks = new Map();
+    this.at = [0, 0, 0]; // slice, row, column
+    this.across = true; // whether planes along rows and columns are wanted
+    this.planes = [0, 1, 2].map((axis) => new Planes(axis));
     this.queue = Promise.resolve(); // verbs go one after the other
   }
 
+  get frame() { return this.at[0]; }
   get depth() { return this.case ? this.case.shape[0] : 0; }
+  get split() { return this.across && this.depth > 1; }
   get height() { return this.case.shape[1]; }
   get width() { return this.case.shape[2]; }
   get object() { return this.case.objects.find((one) => one.id === this.case.active) || null; }
 
   async open(name) {
     const told = await api.look(name);
-    this.pictures.clear();
-    this.masks.clear();
+    for (const planes of this.planes) planes.clear();
     this.case = told;
-    this.frame = Math.floor(this.depth / 2);
+    this.at = told.shape.map((size) => Math.floor(size / 2));
     await this.fetch();
   }
 
-  async go(frame) {
-    this.frame = Math.max(0, Math.min(this.depth - 1, frame));
+  // To other planes: a place by axis, of those that change.
+  async go(places) {
+    for (const [axis, at] of Object.entries(places)) {
+      this.at[axis] = Math.max(0, Math.min(this.case.shape[axis] - 1, Math.round(at)));
+    }
     this.changed();
     await this.fetch();
   }
 
-  // Pixels of the slice that is looked at, then of its neighbours.
+  // The planes that are looked at, and the neighbours of the slice.
   async fetch() {
-    const name = this.case.name;
-    for (const frame of [this.frame, this.frame + 1, this.frame - 1]) {
-      if (frame < 0 || frame >= this.depth) continue;
-      for (const [kept, get] of [[this.pictures, api.picture], [this.masks, api.mask]]) {
-        if (kept.has(frame)) continue;
-        const asked = this.case;
-        const pixels = await get(name, frame);
-        if (this.case !== asked && get === api.mask) continue; // it may be another by now
-        if (this.case.name !== name) return;
-        kept.set(frame, pixels);
-        if (kept.size > ROOM) kept.delete(kept.keys().next().value);
-        if (frame === this.frame) this.changed();
-      }
-    }
-    if (!this.masks.has(this.frame)) await this.fetch();
+    const { name } = this.case;
+    const [frame, row, column] = this.at;
+    const slices = [frame, frame + 1, frame - 1].filter((at) => at >= 0 && at < this.depth);
+    await Promise.all([slices, ...(this.split ? [[row], [column]] : [])].map(
+      (places, axis) => this.planes[axis].fetch(name, places, this.changed)));
   }
 
   // A verb, and what follows from it.
@@ -64,9 +58,9 @@ export class Store {
     const done = this.queue.catch(() => {}).then(async () => {
       const told = await api.verb(name, what, fields, frame);
       if (this.case.name !== name) return told;
-      for (const at of told.changed || []) this.masks.delete(at);
       this.case = told;
-      if (told.mask) this.masks.set(told.frame, api.unpacked(told.mask));
+      this.wear(told.changed || []);
+      if (told.mask) this.planes[0].mask(told.frame, api.unpacked(told.mask));
       this.changed();
       await this.fetch();
       return told;
@@ -75,9 +69,15 @@ export class Store {
     return done;
   }
 
+  // Masks of slices may be others now, so those of the planes across them are.
+  wear(frames) {
+    this.planes[0].wear(frames);
+    if (frames.length) for (const planes of this.planes.slice(1)) planes.wear();
+  }
+
   async refresh() {
     this.case = await api.look(this.case.name);
-    this.masks.clear();
+    for (const planes of this.planes) planes.wear();
     await this.fetch();
     this.changed();
   }

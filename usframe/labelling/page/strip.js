@@ -6,17 +6,17 @@ const FAIR = "#8a939e";
 const LOWEST = 0.5; // Dice at the foot of the strip
 
 export class Strip {
-  constructor(canvas, store) {
+  constructor(canvas, store, go) {
     this.canvas = canvas;
     this.store = store;
     new ResizeObserver(() => this.draw()).observe(canvas);
-    const go = (event) => {
+    const point = (event) => {
       if (!event.buttons || !store.case) return;
       const box = canvas.getBoundingClientRect();
-      store.go(Math.floor(((event.clientX - box.left) / box.width) * store.depth));
+      go({ 0: Math.floor(((event.clientX - box.left) / box.width) * store.depth) });
     };
-    canvas.addEventListener("pointerdown", go);
-    canvas.addEventListener("pointermove", go);
+    canvas.addEventListener("pointerdown", point);
+    canvas.addEventListener("pointermove", point);
   }
 
   draw() {

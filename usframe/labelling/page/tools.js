@@ -11,12 +11,14 @@ export const TOOLS = [
 const REACH = 7; // pixels of the screen around a point
 
 export class Hand {
-  constructor(view, store, act) {
+  constructor(view, store, act, go) {
     this.view = view;
     this.store = store;
     this.act = act; // (verb, fields) -> promise
+    this.go = go; // to other planes, a place by axis
     this.tool = "point";
     this.moving = null;
+    this.cutting = false;
     this.typing = false; // the draft is drawn with keys
     const { canvas } = view;
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -34,6 +36,7 @@ export class Hand {
   stop() {
     this.view.draft = null;
     this.moving = null;
+    this.cutting = false;
     this.typing = false;
     this.view.draw();
   }
@@ -49,7 +52,10 @@ export class Hand {
     this.view.canvas.setPointerCapture(event.pointerId);
     this.view.cursor = null;
     this.typing = false;
-    if (event.button === 1) this.moving = [event.clientX, event.clientY];
+    if (event.shiftKey && this.store.split) {
+      this.cutting = true;
+      this.cut(this.view.place(event));
+    } else if (event.button === 1) this.moving = [event.clientX, event.clientY];
     else this.begin(this.view.place(event), event.button === 2 || event.altKey);
     this.view.draw();
   }
@@ -60,11 +66,18 @@ export class Hand {
       shift[0] += event.clientX - this.moving[0];
       shift[1] += event.clientY - this.moving[1];
       this.moving = [event.clientX, event.clientY];
+    } else if (this.cutting) {
+      this.cut(this.view.place(event));
     } else if (draft && !this.typing) {
       const all = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
       for (const one of all.length ? all : [event]) this.extend(this.view.place(one));
     } else return;
     this.view.draw();
+  }
+
+  // The planes across go through this place.
+  cut([x, y]) {
+    this.go({ 1: y, 2: x });
   }
 
   extend(xy) {
@@ -74,8 +87,9 @@ export class Hand {
   }
 
   up(event) {
-    if (this.moving) {
+    if (this.moving || this.cutting) {
       this.moving = null;
+      this.cutting = false;
       return;
     }
     if (!this.view.draft || this.typing) return;
@@ -124,6 +138,7 @@ export class Hand {
     const { view, store } = this;
     const from = view.cursor || [store.width / 2, store.height / 2];
     view.cursor = view.inside([Math.round(from[0] + dx), Math.round(from[1] + dy)]);
+    this.cut(view.cursor);
     if (this.typing && this.tool === "box") view.draft.path = [view.draft.path[0], view.cursor];
     view.draw();
   }

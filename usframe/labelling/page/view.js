@@ -1,44 +1,31 @@
 // The slice on its canvas: grey values, masks, prompts and the line that is being drawn.
 
+import { Layer, SHOWN, cuts, fit, fresh, off, on } from "./paper.js";
 import { colour } from "./store.js";
 
 export class View {
   constructor(canvas, store) {
     this.canvas = canvas;
     this.store = store;
-    this.layer = document.createElement("canvas"); // a pixel per pixel of the slice
+    this.layer = new Layer();
     this.draft = null; // {kind, path, inside} in pixels of the slice
     this.cursor = null; // [x, y] of the keyboard's crosshair
-    this.opacity = 0.3;
-    this.level = 128;
-    this.window = 256;
-    this.hidden = false;
     this.zoom = 1;
     this.shift = [0, 0];
     this.brush = 9;
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  // Scale along x and y, and where the slice's corner lies, in pixels of the canvas.
+  get size() { return [this.store.width, this.store.height]; }
+
   frame() {
-    const { store } = this;
-    const [, high, wide] = store.case.spacing;
-    const least = Math.min(high, wide);
-    const [sx, sy] = [wide / least, high / least];
-    const box = this.canvas.getBoundingClientRect();
-    const fit = Math.min(box.width / (store.width * sx), box.height / (store.height * sy)) * 0.97 * this.zoom;
-    const x = (box.width - store.width * sx * fit) / 2 + this.shift[0];
-    const y = (box.height - store.height * sy * fit) / 2 + this.shift[1];
-    return { sx: sx * fit, sy: sy * fit, x, y, width: box.width, height: box.height };
+    const [, high, wide] = this.store.case.spacing;
+    return fit(this.canvas, this.size, [wide, high], this.zoom, this.shift);
   }
 
-  // Pixel centres are whole numbers; outside, the nearest place on the slice.
+  // Where an event is; outside, the nearest place on the slice.
   place(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const f = this.frame();
-    const x = (event.clientX - box.left - f.x) / f.sx - 0.5;
-    const y = (event.clientY - box.top - f.y) / f.sy - 0.5;
-    return this.inside([x, y]);
+    return this.inside(off(this.canvas, this.frame(), event));
   }
 
   inside([x, y]) {
@@ -61,51 +48,22 @@ export class View {
   }
 
   reset() {
-    Object.assign(this, { zoom: 1, shift: [0, 0], level: 128, window: 256 });
+    Object.assign(this, { zoom: 1, shift: [0, 0] });
   }
 
   draw() {
     const { canvas, store } = this;
     if (!store.case) return;
-    const ratio = window.devicePixelRatio || 1;
     const f = this.frame();
-    canvas.width = Math.round(f.width * ratio);
-    canvas.height = Math.round(f.height * ratio);
-    const paper = canvas.getContext("2d");
-    paper.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const grey = store.pictures.get(store.frame);
-    if (!grey) return;
-    this.paint(grey, this.hidden ? null : store.masks.get(store.frame));
-    paper.imageSmoothingEnabled = f.sx < 3;
-    paper.drawImage(this.layer, f.x, f.y, store.width * f.sx, store.height * f.sy);
-    if (!this.hidden) this.prompts(paper, f);
+    const paper = fresh(canvas, f);
+    const plane = store.planes[0].known.get(store.frame);
+    if (!plane) return;
+    const [width, height] = this.size;
+    paper.drawImage(this.layer.paint(plane, width), f.x, f.y, width * f.sx, height * f.sy);
+    if (store.split) cuts(paper, f, [store.at[2], store.at[1]], this.size);
+    if (!SHOWN.hidden) this.prompts(paper, f);
     if (this.draft) this.sketch(paper, f);
     if (this.cursor) this.cross(paper, f);
-  }
-
-  paint(grey, mask) {
-    const { layer, store, opacity } = this;
-    layer.width = store.width;
-    layer.height = store.height;
-    const paper = layer.getContext("2d");
-    const image = paper.createImageData(layer.width, layer.height);
-    const low = this.level - this.window / 2;
-    const tone = Uint8ClampedArray.from({ length: 256 }, (_, value) => ((value - low) * 255) / this.window);
-    const inks = [...Array(256).keys()].map((id) => (id ? rgb(colour(id)) : null));
-    const { width } = layer;
-    for (let n = 0; n < grey.length; n += 1) {
-      const value = tone[grey[n]];
-      const id = mask ? mask[n] : 0;
-      let share = 0;
-      if (id) {
-        const edge = n % width === 0 || n % width === width - 1 || mask[n - 1] !== id || mask[n + 1] !== id
-          || mask[n - width] !== id || mask[n + width] !== id;
-        share = edge ? Math.max(opacity, opacity && 0.85) : opacity;
-      }
-      for (let c = 0; c < 3; c += 1) image.data[4 * n + c] = share ? value + share * (inks[id][c] - value) : value;
-      image.data[4 * n + 3] = 255;
-    }
-    paper.putImageData(image, 0, 0);
   }
 
   prompts(paper, f) {
@@ -116,31 +74,13 @@ export class View {
         const [x0, y0, x1, y1] = prompt.box;
         this.rectangle(paper, f, [[x0, y0], [x1, y1]], colour(one.id));
       }
-      for (const [x, y, label] of prompt.points) {
-        const [px, py] = at(f, [x, y]);
-        paper.beginPath();
-        paper.arc(px, py, 6, 0, 2 * Math.PI);
-        paper.fillStyle = label ? colour(one.id) : "#000";
-        paper.strokeStyle = label ? "#000" : colour(one.id);
-        paper.lineWidth = 2;
-        paper.fill();
-        paper.stroke();
-        paper.beginPath();
-        paper.strokeStyle = label ? "#000" : "#fff";
-        paper.moveTo(px - 3, py);
-        paper.lineTo(px + 3, py);
-        if (label) {
-          paper.moveTo(px, py - 3);
-          paper.lineTo(px, py + 3);
-        }
-        paper.stroke();
-      }
+      for (const point of prompt.points) dot(paper, on(f, point), point[2], colour(one.id));
     }
   }
 
   rectangle(paper, f, [one, other], ink) {
-    const [x0, y0] = at(f, one);
-    const [x1, y1] = at(f, other);
+    const [x0, y0] = on(f, one);
+    const [x1, y1] = on(f, other);
     for (const [style, width] of [["#000a", 4], [ink, 2]]) {
       paper.strokeStyle = style;
       paper.lineWidth = width;
@@ -161,15 +101,15 @@ export class View {
     paper.lineWidth = brush ? this.brush * f.sx : 2;
     if (!inside && !brush) paper.setLineDash([6, 4]);
     paper.beginPath();
-    path.forEach((xy) => paper.lineTo(...at(f, xy)));
+    path.forEach((xy) => paper.lineTo(...on(f, xy)));
     if (kind === "lasso") paper.closePath();
-    if (path.length === 1) paper.lineTo(...at(f, path[0]).map((one) => one + 0.1));
+    if (path.length === 1) paper.lineTo(...on(f, path[0]).map((one) => one + 0.1));
     paper.stroke();
     return paper.restore();
   }
 
   cross(paper, f) {
-    const [x, y] = at(f, this.cursor);
+    const [x, y] = on(f, this.cursor);
     for (const [ink, width] of [["#000", 3], ["#fff", 1]]) {
       paper.strokeStyle = ink;
       paper.lineWidth = width;
@@ -183,5 +123,22 @@ export class View {
   }
 }
 
-const at = (f, [x, y]) => [f.x + (x + 0.5) * f.sx, f.y + (y + 0.5) * f.sy];
-const rgb = (hex) => [1, 3, 5].map((n) => parseInt(hex.slice(n, n + 2), 16));
+// A point inside the object has a plus, one outside a minus.
+function dot(paper, [x, y], inside, ink) {
+  paper.beginPath();
+  paper.arc(x, y, 6, 0, 2 * Math.PI);
+  paper.fillStyle = inside ? ink : "#000";
+  paper.strokeStyle = inside ? "#000" : ink;
+  paper.lineWidth = 2;
+  paper.fill();
+  paper.stroke();
+  paper.beginPath();
+  paper.strokeStyle = inside ? "#000" : "#fff";
+  paper.moveTo(x - 3, y);
+  paper.lineTo(x + 3, y);
+  if (inside) {
+    paper.moveTo(x, y - 3);
+    paper.lineTo(x, y + 3);
+  }
+  paper.stroke();
+}
