@@ -33,7 +33,7 @@ class Task:
 
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
 TOLD = ("quality.csv", "next.csv", "measures.csv")
-SHAPES = ("masks", "surfaces")
+SHAPES, SEEN = ("masks", "surfaces"), ("overlays", "report")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
 SPENT = ("budget.csv", "budget.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
@@ -43,10 +43,10 @@ GAINED = ("before.json", "splits.json", "gains.csv", "curve.png", "report.html",
 PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 
 TASKS = {
-    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
+    "predict": Task(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, *SEEN)),
     "compare": Task(schema.Compare, "compare:compare", "dry_run:dry_run", (*TABLES, *TOLD, *COMPARED, "overlays")),
     "budget": Task(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)),
-    "score": Task(schema.Score, "score:score", "", (*TABLES, "overlays")),
+    "score": Task(schema.Score, "score:score", "", (*TABLES, *SEEN)),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
     "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),
     "pretrain": Task(schema.Pretrain, "pretrain:pretrain", "", TRAINED, json=False),

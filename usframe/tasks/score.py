@@ -20,9 +20,10 @@ from usframe.data.meaning import Meaning
 from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
 from usframe.errors import CaseError, PairingError, ReadError
-from usframe.intensity import normalise_intensity
+from usframe.intensity import Grey, normalise_intensity
 from usframe.plugins import Plugins
 from usframe.reporting.overlay import write_overlay
+from usframe.reporting.page.slices import CaseSlices, slices_path
 from usframe.reporting.record import RunRecord, describe_host
 from usframe.reporting.results import GIVEN, CaseResult, count_totals, print_failures
 from usframe.reporting.run import print_results, write_results
@@ -148,15 +149,17 @@ def score_masks(
         result.rows += scores.rows
         result.slice_rows += scores.slice_rows
     release(labels.data, mask.data)
-    if case.image is not None:
-        with result.timed("overlay"):
-            draw(case.image, labels, answer, case, config, plugins)
+    with result.timed("overlay"):
+        data = None if case.image is None else draw(case.image, labels, answer, case, config, plugins)
+        seen = CaseSlices(case.name, labels.data.shape, labels.data, labels.spacing_mm, pair.ignored, pair.known)
+        seen.add(config.name, answer, [])
+        seen.write(slices_path(config.folder, case.name), data)
 
 
 def draw(
     image: Path, labels: Volume, answer: Segmentation, case: MaskedCase, config: Score, plugins: Plugins
-) -> None:
-    """Write the overlay of a case on its image. Raises `CaseError` for one of another shape."""
+) -> Grey:
+    """Write the overlay of a case on its image, and give that. Raises `CaseError` for one of another shape."""
     volume = read_volume(image, layout=config.layout, allow_outside=config.allow_outside, plugins=plugins)
     if volume.data.shape != labels.data.shape:
         shape = labels.data.shape
@@ -167,3 +170,4 @@ def draw(
         raise CaseError(f"{image}: {error}") from error
     path = config.folder / "overlays" / config.name / f"{case.name}.png"
     write_overlay(path, data, labels.data, answer.mask, [], title=case.name, spacing_mm=labels.spacing_mm)
+    return data
