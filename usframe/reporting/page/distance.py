@@ -1,4 +1,4 @@
-"""How far answers can be trusted away from their prompts: the Dice of slices over the distance to a prompted one."""
+"""The Dice of slices over their distance to a prompted one: how far from its prompts an answer can be trusted."""
 
 from __future__ import annotations
 
