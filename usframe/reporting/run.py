@@ -11,6 +11,7 @@ from usframe.data.patients import note_single_slices
 from usframe.errors import escape
 from usframe.files import CASES, HIDDEN, write_csv, write_json
 from usframe.reporting.measures import describe_agreement, write_measures
+from usframe.reporting.page.cases import table_lines
 from usframe.reporting.quality import describe_worst, draw_worst, nested, write_quality
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import (
@@ -122,12 +123,10 @@ def write_results(
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", run)
     done = [result.case for result in results if not result.error]
-    folders = {name: out / "overlays" / name for name in overlays}
     pictures = {
-        name: [path for case in done if (path := folder / f"{case}.png").exists()]
-        for name, folder in folders.items()
+        name: [path for case in done if (path := out / "overlays" / name / f"{case}.png").exists()]
+        for name in overlays
     }
-    drawn = draw_worst(told, pieces)
     write_report(
         out / "report.html",
         summary,
@@ -135,8 +134,10 @@ def write_results(
         title=title,
         overlays=pictures,
         failures=failures,
-        worst=drawn,
+        worst=draw_worst(told, pieces),
         measured=measured,
+        lines=table_lines(rows, told, pieces),
+        done=done,
     )
     worst = describe_worst(told, summary["names"])
     return {"out": str(out), **summary, "failures": failures, "notes": run["notes"], "worst": worst}

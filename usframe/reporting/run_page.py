@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from usframe.config.schema import LEARNED, prompt_file, support_folder
 from usframe.files import write_file
 from usframe.reporting.measures import Measured, draw_agreement
+from usframe.reporting.page.cases import Line, Seen, describe_cases, script_json
+from usframe.reporting.page.script import page_script
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
-from usframe.reporting.results import GIVEN, Failure, SliceCounts
+from usframe.reporting.results import GIVEN, NO_NETWORK, Failure, SliceCounts
+from usframe.reporting.style import CURVES, OBJECTS
 from usframe.scoring.quality import Expected
 from usframe.scoring.summary import Summary, added_scores, called
 
 SHOWN_CASES = 12
+PAPERS: dict[str | tuple[str, ...], str] = {  # of networks, by how their names begin
+    "medsam2": "Ma et al., MedSAM2: Segment Anything in 3D Medical Images and Videos, arXiv:2504.03600 (2025).",
+    ("medsam2", "sam2"): "Ravi et al., SAM 2: Segment Anything in Images and Videos, arXiv:2408.00714 (2024).",
+}
 NOT_FACTS = ("command", "notes", "slices", "oracle_prompts")
 
 
@@ -49,13 +59,16 @@ def write_report(
     failures: Sequence[Failure],
     worst: Sequence[Mapping[str, Any]] = (),
     measured: Measured | None = None,
+    lines: Sequence[Line] = (),
+    done: Sequence[str] = (),
 ) -> None:
-    """Write report.html, which refers to the overlays beside it and to nothing else.
+    """Write report.html, which refers to files beside it and to nothing else.
 
     ``run``: what run.json holds. ``overlays``: prompt -> PNG files below the report's folder. ``worst``: what
-    `usframe.reporting.quality.draw_worst` answers. ``measured``: see `usframe.reporting.measures`. Raises
-    `WriteError`.
+    `usframe.reporting.quality.draw_worst` answers. ``measured``: see `usframe.reporting.measures`. ``lines``: see
+    `usframe.reporting.page.cases`; ``done``: the cases that went well. Raises `WriteError`.
     """
+    seen = _see(path.parent, summary, lines, done) if done else None
     pictures = {
         prompt: [(file.stem, quote(os.fsencode(file.relative_to(path.parent).as_posix()))) for file in files]
         for prompt, files in overlays.items()
@@ -83,9 +96,56 @@ def write_report(
         prompt_file=prompt_file(run.get("frames")),
         support=support_folder(run.get("frames")),
         learned=LEARNED in summary["scores"],
+        seen=seen,
+        data=Markup(script_json(seen.data)) if seen else "",
+        script=page_script() if seen else "",
+        beside=seen is not None and seen.beside,
+        lowest=_lowest(summary["scores"]),
+        cited=_cited(run, [name for name in summary["scores"] if summary["marks"].get(name) != NO_NETWORK]),
         facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},
     )
     write_file(path, html)
+
+
+def _see(out: Path, summary: RunSummary, lines: Sequence[Line], done: Sequence[str]) -> Seen:
+    objects = dict.fromkeys(str(line["object"]) for line in lines)
+    return describe_cases(
+        lines,
+        done,
+        out=out,
+        objects={one: called(one, summary["names"]) for one in objects},
+        marks=summary["marks"],
+        mode=summary["mode"],
+        unit=summary["unit"],
+        colours=OBJECTS,
+        curves=CURVES[:-1],
+    )
+
+
+def _lowest(summary: Summary) -> float:
+    """Where the scale of Dice begins that has room for all means and intervals."""
+    found = [
+        min([scores["dice"]["mean"], *(scores["dice"]["ci95"] or [])])
+        for objects in summary.values()
+        for by_slices in objects.values()
+        for scores in by_slices.values()
+        if scores["dice"]["mean"] is not None
+    ]
+    return max(0.0, min(0.9, math.floor(10 * min(found, default=0.0)) / 10))
+
+
+def _cited(run: RunRecord, prompts: Sequence[str]) -> list[str]:
+    """A sentence for a paper that says what was run, and what else to cite."""
+    backbone, version = run.get("backbone", ""), run.get("versions", {}).get("usframe", "")
+    words = f"{'Segmented' if backbone else 'Scored'} with usframe {version}".rstrip()
+    if backbone:
+        weights = (run.get("checkpoint_sha256") or "")[:16]
+        words += f", network {backbone}" + (f" (SHA-256 of its weights {weights}\u2026)" if weights else "")
+        words += f", prompts {', '.join(prompts)}" * bool(prompts)
+        words += f", mode {run['mode']}" if "mode" in run else ""
+    papers = [PAPERS[name] for name in PAPERS if backbone.startswith(name)]
+    words += f", seed {run['seed']}" if "seed" in run else ""
+    return [f"{words}.", *papers]
 
 
 def _in_words(value: Any) -> str:

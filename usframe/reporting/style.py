@@ -41,7 +41,8 @@ def bgr(colour: str) -> Colour:
 
 
 # Those that stand out from grey, object 1 first.
-COLOURS = tuple(map(bgr, (ORANGE, SKY, GREEN, PURPLE, YELLOW, VERMILION)))
+OBJECTS = (ORANGE, SKY, GREEN, PURPLE, YELLOW, VERMILION)
+COLOURS = tuple(map(bgr, OBJECTS))
 
 
 def colour_of(object_id: int) -> Colour:

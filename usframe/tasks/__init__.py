@@ -36,7 +36,7 @@ class Task:
 
 TABLES = (RECORD, "metrics.csv", "metrics_per_slice.csv", "summary.json", "failures.csv", "run.json", "report.html")
 TOLD = ("quality.csv", "next.csv", "measures.csv")
-SHAPES = ("masks", "surfaces")
+SHAPES, SEEN = ("masks", "surfaces"), ("overlays", "report")
 COMPARED = ("comparison.csv", "tests.csv", "comparison.png")
 SPENT = ("budget.csv", "budget.png")
 WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kind in ("pt", "safetensors"))
@@ -47,7 +47,7 @@ PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
 
 TASKS = {
     "predict": Task(
-        *(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, "overlays")),
+        *(schema.Predict, "predict:predict", "dry_run:dry_run", (*TABLES, *TOLD, *SHAPES, *SEEN)),
         report="predict:report_of",
     ),
     "compare": Task(
@@ -57,7 +57,7 @@ TASKS = {
     "budget": Task(
         *(schema.Budget, "budget:budget", "dry_run:dry_run", (*TABLES, *SPENT)), report="budget:report_of"
     ),
-    "score": Task(schema.Score, "score:score", "", (*TABLES, "tests.csv", "overlays")),
+    "score": Task(schema.Score, "score:score", "", (*TABLES, "tests.csv", *SEEN)),
     "prepare": Task(schema.Prepare, "prepare:prepare", "", PREPARED),
     "finetune": Task(schema.Finetune, "finetune:finetune", "finetune:dry_run", (*TRAINED, *GAINED), json=False),
     "pretrain": Task(schema.Pretrain, "pretrain:pretrain", "", TRAINED, json=False),

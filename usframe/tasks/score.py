@@ -16,17 +16,18 @@ from usframe.config.schema import Score
 from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
 from usframe.data.cases import pair_cases
-from usframe.data.masks import read_masks
+from usframe.data.masks import MaskPair, read_masks
 from usframe.data.meaning import Meaning
 from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
 from usframe.data.splits import in_part
 from usframe.errors import CaseError, PairingError, ReadError, escape
 from usframe.files import write_csv
-from usframe.intensity import normalise_intensity
+from usframe.intensity import Slices, normalise_intensity
 from usframe.plugins import Plugins
 from usframe.reporting.cells import PairTest, list_tests
 from usframe.reporting.overlay import write_overlay
+from usframe.reporting.page.slices import CaseSlices, slices_path
 from usframe.reporting.record import RunRecord, describe_host
 from usframe.reporting.results import GIVEN, CaseResult, count_totals, print_failures
 from usframe.reporting.run import print_results, write_results
@@ -164,14 +165,28 @@ def score_masks(
     progress: Progress,
 ) -> None:
     """Read the masks and the labels of one case and score them into ``result``. Raises `CaseError`."""
+    seen: CaseSlices | None = None
+    data: Slices | None = None
     for name, path in case.masks.items():
-        score_mask(config, scoring, plugins, replace(case, volume=path), name, result)
+        pair, answer, data = score_mask(config, scoring, plugins, replace(case, volume=path), name, result)
+        if seen is None:
+            labels = pair.labels
+            seen = CaseSlices(
+                case.name, labels.data.shape, labels.data, labels.spacing_mm, pair.ignored, pair.known
+            )
+        seen.add(name, answer, [])
+    assert seen
+    with result.timed("overlay"):
+        seen.write(slices_path(config.folder, case.name), data)
 
 
 def score_mask(
     config: Score, scoring: Scoring, plugins: Plugins, case: MaskedCase, name: str, result: CaseResult
-) -> None:
-    """Read one mask of a case and its labels, and score it into ``result``. Raises `CaseError`."""
+) -> tuple[MaskPair, Segmentation, Slices | None]:
+    """Read one mask of a case and its labels, and score it into ``result``; with the image where there is one.
+
+    Raises `CaseError`.
+    """
     assert case.labels
     with result.timed("read"):
         pair = read_masks(case.labels, case.volume, config, plugins, image=case.image, meaning=case.meaning)
@@ -198,10 +213,11 @@ def score_mask(
         scores = reference.score(key, answer)
         result.rows += scores.rows
         result.slice_rows += scores.slice_rows
-    if case.image is not None:
-        with result.timed("overlay"):
-            draw(case.image, labels, answer, case, name, config, plugins)
     release(labels.data, mask.data)
+    if case.image is None:
+        return pair, answer, None
+    with result.timed("overlay"):
+        return pair, answer, draw(case.image, labels, answer, case, name, config, plugins)
 
 
 def draw(
@@ -212,8 +228,8 @@ def draw(
     name: str,
     config: Score,
     plugins: Plugins,
-) -> None:
-    """Write the overlay of a case on its image. Raises `CaseError` for one of another shape."""
+) -> Slices:
+    """Write the overlay of a case on its image, and give that. Raises `CaseError` for one of another shape."""
     volume = read_volume(image, layout=config.layout, allow_outside=config.allow_outside, plugins=plugins)
     if volume.data.shape != labels.data.shape:
         shape = labels.data.shape
@@ -224,6 +240,7 @@ def draw(
         raise CaseError(f"{image}: {error}") from error
     path = config.folder / "overlays" / name / f"{case.name}.png"
     write_overlay(path, data, labels.data, answer.mask, [], title=case.name, spacing_mm=labels.spacing_mm)
+    return data
 
 
 def told(test: PairTest) -> str:

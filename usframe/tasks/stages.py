@@ -24,6 +24,7 @@ from usframe.inference.tracks import Tracking
 from usframe.plugins.registry import blame
 from usframe.prompting.frames import Extents
 from usframe.reporting.overlay import write_overlay
+from usframe.reporting.page.slices import CaseSlices, slices_path
 from usframe.reporting.results import CaseResult
 from usframe.scoring.baselines import frames_of
 from usframe.scoring.measures import REFERENCE, MeasureRow, measure_rows
@@ -49,6 +50,7 @@ def run_stages(
         result.slices["encoded"] += slices
         progress(slices)
 
+    seen = CaseSlices.of(case.name, reading) if config.overlays and not experiment.compared else None
     for mode in config.modes:
         with result.timed("prompt"):
             sets, notes = experiment.prompts(case, reading, extents, mode)
@@ -60,13 +62,16 @@ def run_stages(
             answers = found.answers | segment_case(config, reading, asked, extents, mode, backbone, count)
         for variant, prompts in sets.items():
             reading.rest()
-            finish(experiment, case, reading, variant, prompts, answers.pop(variant), result)
+            finish(experiment, case, reading, variant, prompts, answers.pop(variant), result, seen)
         if config.baselines and reading.labels is not None:
             with result.timed("score"):
                 for scores in score_baselines(experiment, case, reading, sets, extents, mode):
                     keep_scores(result, scores)
     if reading.labels is not None and not experiment.compared:
         result.measures[:0] = measure_labels(config, case, reading)
+    if seen:
+        with result.timed("overlay"), drawn_if_possible(result):
+            seen.write(slices_path(config.folder, case.name), reading.data)
 
 
 def begin(experiment: Experiment, case: Case, result: CaseResult) -> tuple[Reading, Extents]:
@@ -111,8 +116,9 @@ def finish(
     prompts: Sequence[Prompt],
     answer: Segmentation,
     result: CaseResult,
+    seen: CaseSlices | None = None,
 ) -> None:
-    """Tidy one answer, write it, score it and draw it."""
+    """Tidy one answer, write it, score it, draw it, and add it to what is ``seen`` on the page."""
     config, volume, labels = experiment.config, reading.volume, reading.labels
     if experiment.steps:
         with result.timed("postprocess"):
@@ -144,6 +150,8 @@ def finish(
                 spacing_mm=volume.spacing_mm,
                 title="  ".join((case.name, *names[::-1])),
             )
+            if seen:
+                seen.add(variant.prompt, answer, prompts)
 
 
 def write_answer(experiment: Experiment, case: Case, reading: Reading, prompt: str, answer: Segmentation) -> None:

@@ -1,0 +1,44 @@
+"""The slices of a case as small pictures for the page."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from usframe.intensity import Slices
+from usframe.reporting.style import resize
+
+SIDE = 512  # pixels of the longer side, at most
+STEPS = ((SIDE, 60), (SIDE, 40), (384, 40), (320, 35), (256, 30))  # side and WebP's quality, the best first
+CASE, SLICE = 400_000, 7_000  # letters that a case may take, and each of its slices where there are many
+TRIED = 3  # slices that say how large the others will be
+
+
+def encode_slices(data: Slices) -> list[str]:
+    """Every slice of ``data`` (D, H, W) in 0-1 as WebP in base 64, as good as there is room for."""
+    room = max(CASE, SLICE * len(data))
+    tried = np.unique(np.linspace(0, len(data) - 1, TRIED + 2).round().astype(int)[1:-1])
+    for side, quality in STEPS:
+        mean = np.mean([len(_encode(data[frame], side, quality)) for frame in tried])
+        if mean * len(data) <= room:
+            break
+    return [_encode(data[frame], side, quality) for frame in range(len(data))]
+
+
+def scale(shape: tuple[int, ...]) -> float:
+    """Pixels of the largest picture for one of a slice (H, W)."""
+    return min(1.0, SIDE / max(shape))
+
+
+def _encode(image: NDArray[np.float32], side: int, quality: int) -> str:
+    height, width = image.shape
+    shrunk = min(1.0, side / max(height, width))
+    size = (max(1, round(width * shrunk)), max(1, round(height * shrunk)))
+    grey = resize(image.astype(np.float32), size) if shrunk < 1 else image
+    file = io.BytesIO()
+    Image.fromarray((grey * 255).round().astype(np.uint8)).save(file, "WEBP", quality=quality, method=2)
+    return b64encode(file.getvalue()).decode()
