@@ -5,7 +5,10 @@ A test class of a plugin inherits the contract of its kind and overrides its fix
 
 import pytest
 
-MODULES = ("augmentation", "backbone", "loss", "metric", "postprocessing", "prompt", "reader", "selection")
+MODULES = (
+    *("answers", "augmentation", "backbone", "loss", "metric", "postprocessing", "prompt"),
+    *("reader", "recipe", "selection"),
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in MODULES))
 
 from usframe_contracts.augmentation import AugmentationContract  # noqa: E402
@@ -15,6 +18,7 @@ from usframe_contracts.metric import MetricContract  # noqa: E402
 from usframe_contracts.postprocessing import PostprocessingContract  # noqa: E402
 from usframe_contracts.prompt import FreePromptContract, PromptContract  # noqa: E402
 from usframe_contracts.reader import ReaderContract  # noqa: E402
+from usframe_contracts.recipe import RecipeContract  # noqa: E402
 from usframe_contracts.selection import SelectionContract  # noqa: E402
 
 __all__ = [
@@ -28,5 +32,6 @@ __all__ = [
     "PostprocessingContract",
     "PromptContract",
     "ReaderContract",
+    "RecipeContract",
     "SelectionContract",
 ]

@@ -14,10 +14,15 @@ import usframe
 from usframe import Backbone, Decoded, Memory, Prompt, RequestError, Volume
 from usframe.geometry import to_network
 from usframe.types import MemoryBackbone
+from usframe_contracts.answers import assert_same, backward, check_decoded, is_trainable, with_presence
 
 
 class BackboneContract:
-    """`encode` and `decode`. Override ``backbone``; ``atol`` is how far equal logits may be apart."""
+    """`encode` and `decode`. Override ``backbone``; ``atol`` is how far equal logits may be apart.
+
+    A backbone that cannot be trained (a classical method, a network that another library runs) says so by a module
+    without a parameter that requires a gradient, and is not asked for any.
+    """
 
     atol = 1e-3
 
@@ -57,12 +62,17 @@ class BackboneContract:
             Prompt(0, 1, mask=mask, **one),
         ]
 
-    def test_it_states_its_input_size_its_parameters_and_where_they_are_from(self, backbone: Backbone) -> None:
+    @pytest.fixture
+    def trainable(self, backbone: Backbone) -> None:
+        """Asked for by the tests of gradients, which are skipped where there can be none."""
+        if not is_trainable(backbone):
+            pytest.skip("it cannot be trained: no parameter of its module requires a gradient")
+
+    def test_it_states_its_input_size_its_module_and_where_that_is_from(self, backbone: Backbone) -> None:
         assert isinstance(backbone, Backbone)
         assert backbone.image_size > 0
         assert backbone.image_size % 4 == 0
         assert isinstance(backbone.module, torch.nn.Module)
-        assert sum(parameter.numel() for parameter in backbone.module.parameters()) > 0
         assert backbone.checkpoint is None or isinstance(backbone.checkpoint, Path)
 
     @pytest.mark.parametrize("multimask", [False, True])
@@ -108,6 +118,7 @@ class BackboneContract:
         assert differ < 0.02, f"{differ:.0%} of the pixels changed"
         assert kept.presence[0] > 0
 
+    @pytest.mark.usefixtures("trainable")
     def test_gradients_reach_the_parameters(self, backbone, images, prompts) -> None:
         with torch.enable_grad():
             decoded = backbone.decode(backbone.encode(images), prompts, [0, 1, 2, 0, 1, 2])
@@ -192,6 +203,7 @@ class MemoryContract(BackboneContract):
         memories.append(Memory(1, False, backbone.memorize(features[1:2], gone)))
         check_decoded(backbone, self.track(backbone, features[2:3], memories, 1), 1, 3)
 
+    @pytest.mark.usefixtures("trainable")
     def test_gradients_go_through_the_memory(self, backbone, images, prompts) -> None:
         """From the mask of one slice, remembered, to that of the next: what training on clips relies on."""
         with torch.enable_grad():
@@ -210,40 +222,3 @@ class MemoryContract(BackboneContract):
         assert answer.object_ids == (1, 3)
         assert np.isfinite(answer.predicted_iou).all()
         assert np.isfinite(answer.logits).all()
-
-
-def check_decoded(backbone: Backbone, decoded: Decoded, prompts: int, masks: int) -> None:
-    """Shapes, types and device as `usframe.Decoded` states them."""
-    side = backbone.image_size // 4
-    assert decoded.logits.shape == (prompts, masks, side, side)
-    assert decoded.iou.shape == (prompts, masks)
-    assert decoded.presence.shape == (prompts,)
-    assert decoded.tokens is None or decoded.tokens.shape[:2] == (prompts, masks)
-    for name in ("logits", "iou", "presence"):
-        values = getattr(decoded, name)
-        assert values.dtype == torch.float32, name
-        assert torch.isfinite(values).all(), name
-        assert values.device == next(backbone.module.parameters()).device, name
-
-
-def with_presence(decoded: Decoded, logit: float) -> Decoded:
-    """The same masks, of objects that are surely there (or not), whatever random weights believe."""
-    return Decoded(decoded.logits, decoded.iou, torch.full_like(decoded.presence, logit), decoded.tokens)
-
-
-def assert_same(answer: Decoded, other: Decoded, rows: Sequence[int], atol: float) -> None:
-    """Whether ``answer`` is what ``other`` has in ``rows``."""
-    for name in ("logits", "iou", "presence"):
-        difference = (getattr(answer, name) - getattr(other, name)[list(rows)]).abs().max().item()
-        assert difference <= atol, f"{name} differ by {difference:g}"
-
-
-def backward(backbone: Backbone, decoded: Decoded) -> list[torch.Tensor]:
-    """Gradients of everything decoded, all of them finite."""
-    backbone.module.zero_grad()
-    (decoded.logits.mean() + decoded.iou.mean() + decoded.presence.mean()).backward()
-    gradients = [parameter.grad for parameter in backbone.module.parameters() if parameter.grad is not None]
-    assert gradients, "no parameter has a gradient"
-    assert all(torch.isfinite(gradient).all() for gradient in gradients)
-    backbone.module.zero_grad()
-    return gradients

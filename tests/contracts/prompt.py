@@ -51,6 +51,7 @@ class PromptContract:
     @pytest.mark.parametrize("mask", MASKS)
     def test_it_points_out_the_object_it_was_asked_for(self, strategy, mask) -> None:
         prompt = self.ask(strategy, mask())
+        assert prompt is None or isinstance(prompt, Prompt)
         assert prompt is None or (prompt.frame, prompt.object_id) == (3, 2)
 
     @pytest.mark.parametrize("mask", MASKS)
@@ -77,6 +78,9 @@ class PromptContract:
         assert (first is None) == (second is None)
         for part in ("points", "point_labels", "box", "mask") if first and second else ():
             np.testing.assert_array_equal(getattr(first, part), getattr(second, part))
+
+    def test_it_has_a_prompt_for_at_least_one_of_several_plain_objects(self, strategy) -> None:
+        assert any(self.ask(strategy, mask()) is not None for mask in MASKS), "it returns None for all of them"
 
     def test_the_mask_it_gets_is_left_alone(self, strategy) -> None:
         mask = square()

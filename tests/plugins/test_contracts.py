@@ -9,6 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+import torch
+from torch.nn import functional as F
 from toy_backbones import Toy, ToyWithMemory
 from usframe_contracts import (
     AugmentationContract,
@@ -20,6 +22,7 @@ from usframe_contracts import (
     PostprocessingContract,
     PromptContract,
     ReaderContract,
+    RecipeContract,
     SelectionContract,
 )
 from usframe_plugins.backbones.sam2_family import demo
@@ -102,6 +105,31 @@ class TestLosses(LossContract):
     @pytest.fixture(params=LOSSES)
     def loss(self, request):
         return PLUGINS.objectives.get(request.param)
+
+
+class TestRecipes(RecipeContract):
+    @pytest.fixture(params=RECIPES)
+    def recipe(self, request):
+        return PLUGINS.objectives.get(request.param)
+
+
+class Still(Toy):
+    """A method that nothing is learned by: its module has no parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer, self.module = self.module, torch.nn.Identity()
+        self.weigh = lambda images: F.conv2d(images, layer.weight.detach(), layer.bias.detach())
+
+    def encode(self, images):
+        bright = F.avg_pool2d(self.weigh(images), 4)
+        return torch.cat([bright, torch.zeros_like(bright)], 1)
+
+
+class TestStrangerThatCannotBeTrained(NoMemoryContract):
+    @pytest.fixture
+    def backbone(self):
+        return Still()
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
