@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypedDict
 
+from usframe.errors import escape
 from usframe.reporting.results import GIVEN, NO_NETWORK
 from usframe.reporting.text import counted
 from usframe.scoring.baselines import BASELINES
@@ -193,3 +194,12 @@ def verdict(tests: Iterable[PairTest]) -> str:
 
 def _differs(test: PairTest) -> bool:
     return test["p_holm"] is not None and test["p_holm"] < ALPHA
+
+
+def told(test: PairTest) -> str:
+    """A test as a line: the mean difference in Dice over patients, p corrected by Holm where there are several."""
+    pair = escape(f"{test['first']} - {test['second']}")
+    if test["p_holm"] is None or test["difference"] is None:
+        return f"{pair}: {test['undefined']}"
+    number = counted(test["n"], "patient")
+    return f"{pair}: Dice {test['difference']:+.3f}, p = {test['p_holm']:.3f} (Wilcoxon, Holm; {number})"

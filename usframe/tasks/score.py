@@ -21,11 +21,11 @@ from usframe.data.meaning import Meaning
 from usframe.data.patients import note_single_slices, read_patients
 from usframe.data.reading import check_readers, read_volume
 from usframe.data.splits import in_part
-from usframe.errors import CaseError, PairingError, ReadError, escape
+from usframe.errors import CaseError, PairingError, ReadError
 from usframe.files import write_csv
 from usframe.intensity import Slices, normalise_intensity
 from usframe.plugins import Plugins
-from usframe.reporting.cells import PairTest, list_tests
+from usframe.reporting.cells import PairTest, list_tests, told
 from usframe.reporting.overlay import write_overlay
 from usframe.reporting.page.slices import CaseSlices, slices_path
 from usframe.reporting.record import RunRecord, describe_host
@@ -241,12 +241,3 @@ def draw(
     path = config.folder / "overlays" / name / f"{case.name}.png"
     write_overlay(path, data, labels.data, answer.mask, [], title=case.name, spacing_mm=labels.spacing_mm)
     return data
-
-
-def told(test: PairTest) -> str:
-    """A test as a line: the mean difference in Dice over patients, p corrected by Holm where there are several."""
-    pair = escape(f"{test['first']} - {test['second']}")
-    if test["p_holm"] is None or test["difference"] is None:
-        return f"{pair}: {test['undefined']}"
-    number = counted(test["n"], "patient")
-    return f"{pair}: Dice {test['difference']:+.3f}, p = {test['p_holm']:.3f} (Wilcoxon, Holm; {number})"
