@@ -16,7 +16,9 @@ DOCS = Path(__file__).parent
 CODE = DOCS.parent / "usframe"
 DRAWING = DOCS / "architecture.svg"
 
-SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection"
+SHARED = (
+    "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection objects"
+)
 FOR_ALL = SHARED.split()
 FOLDERS = {
     "plugins": "names that lead to code",

@@ -99,3 +99,64 @@ def test_objects_without_names_are_numbers(data) -> None:
     assert "object 1  object 2" in printed
     assert named(rows(data.out / "metrics.csv")) == {("1", ""), ("2", "")}
     assert json.loads((data.out / "summary.json").read_text())["names"] == {}
+
+
+def plain(folder: Path) -> list[str]:
+    """Two cases of NIfTI-like labels without names; the words of a run on them."""
+    for name in ("volumes", "labels"):
+        (folder / name).mkdir()
+    labels = np.zeros((3, 24, 32), np.uint8)
+    labels[:, 4:10, 8:12], labels[:, 14:20, 8:12] = 1, 2
+    for case in ("a", "b"):
+        np.save(folder / f"volumes/{case}.npy", (labels > 0) * np.float32(0.8))
+        np.save(folder / f"labels/{case}.npy", labels)
+    where = ("-i", str(folder / "volumes"), "-l", str(folder / "labels"), "-o", str(folder / "out"))
+    return ["run", *where, *CPU, "overlays=false"]
+
+
+def names_in(out: Path) -> dict[str, str]:
+    with (out / "metrics.csv").open() as file:
+        return {row["object"]: row["name"] for row in csv.DictReader(file) if row["object"].isdigit()}
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("objects.json", {"1": "lumen", "2": "wall"}),
+        ("labels/objects.json", {"1": "lumen", "2": "wall"}),
+        ("dataset.json", {"labels": {"background": 0, "lumen": 1, "wall": 2, "ignore": 3, "both": [1, 2]}}),
+        ("dataset.json", {"labels": {"0": "background", "1": "lumen", "2": "wall"}}),
+    ],
+)
+def test_names_beside_the_labels_are_used_and_said(tmp_path: Path, file: str, content: object) -> None:
+    words = plain(tmp_path)
+    (tmp_path / file).write_text(json.dumps(content))
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert names_in(tmp_path / "out") == {"1": "lumen", "2": "wall"}
+    assert "object 1 (lumen)" in done.output or "lumen" in done.output.splitlines()[1]
+    assert f"objects are called as in {tmp_path / file}" in done.output.replace("\n", "")
+
+
+def test_names_of_the_request_come_first(tmp_path: Path) -> None:
+    words = plain(tmp_path)
+    (tmp_path / "objects.json").write_text('{"1": "vein"}')
+    done = CliRunner().invoke(main, [*words, "objects={1: lumen}"])
+    assert done.exit_code == 0, done.output
+    assert names_in(tmp_path / "out") == {"1": "lumen", "2": ""}
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": {"1": "lumen"}}', '{"1": "lumen", "2": "lumen"}'])
+def test_a_file_without_names_of_values_is_passed_over(tmp_path: Path, content: str) -> None:
+    words = plain(tmp_path)
+    (tmp_path / "objects.json").write_text(content)
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert names_in(tmp_path / "out") == {"1": "", "2": ""}
+
+
+@pytest.mark.parametrize("value", ["{0: lumen}", "{a: lumen}", "{300: lumen}", "{1: 2}", "{1: lumen, 2: lumen}"])
+def test_names_that_are_none_are_refused(tmp_path: Path, value: str) -> None:
+    done = CliRunner().invoke(main, [*plain(tmp_path), f"objects={value}"])
+    assert done.exit_code == 2
+    assert "objects" in done.output
+    assert not (tmp_path / "out").exists()

@@ -18,6 +18,7 @@ from usframe.data.case import Case
 from usframe.data.meaning import Meaning
 from usframe.data.volumes import check_readers
 from usframe.errors import PairingError
+from usframe.objects import ObjectNames
 from usframe.plugins import Plugins
 from usframe.plugins.registry import Registry
 
@@ -70,8 +71,18 @@ def pair_cases(
         raise PairingError(*error.problems, *_hint(found, _by_case(candidates, readers), label_suffix)) from None
 
 
-def find_cases(settings: Paired, labels: str | None, plugins: Plugins, *, role: str = "volumes") -> list[Case]:
-    """The `pair_cases` of a request, whose readers can all be had. Raises `PairingError` and `PluginError`."""
+def find_cases(
+    settings: Paired,
+    labels: str | None,
+    plugins: Plugins,
+    *,
+    objects: ObjectNames | None = None,
+    role: str = "volumes",
+) -> list[Case]:
+    """The `pair_cases` of a request, whose readers can all be had. Raises `PairingError` and `PluginError`.
+
+    ``objects``: what is called how, where the labels do not say.
+    """
     cases = pair_cases(
         Path(settings.volumes),
         Path(labels) if labels else None,
@@ -86,6 +97,7 @@ def find_cases(settings: Paired, labels: str | None, plugins: Plugins, *, role: 
         ignore=settings.ignore,
         allow_outside=settings.allow_outside,
         plugins=plugins,
+        objects=objects,
     )
     return [replace(case, meaning=meaning) for case in cases]
 

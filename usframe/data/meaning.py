@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from usframe.arrays import blocks, gather, values_of
 from usframe.data.volumes import read_volume
 from usframe.errors import CaseError, ReadError
+from usframe.objects import ObjectNames
 from usframe.plugins import Plugins
 from usframe.types import Role
 
@@ -38,8 +39,13 @@ class Meaning:
         ignore: int | None = None,
         allow_outside: bool = False,
         plugins: Plugins | None = None,
+        objects: ObjectNames | None = None,
     ) -> None:
-        """``ignore``: the value of labels that stands for voxels which nobody has judged; it means nothing else."""
+        """``ignore``: the value of labels that stands for voxels which nobody has judged; it means nothing else.
+
+        ``objects``: names for files that have none of their own.
+        """
+        self.objects = objects or ObjectNames()
         self.ignore = ignore
         self.files: dict[Role, Sequence[Path]] = {"labels": labels, "mask": masks}
         self.layout, self.allow_outside, self.plugins = layout, allow_outside, plugins
@@ -88,8 +94,17 @@ class Meaning:
         if WHITE in values and not values - {0, WHITE} and role in self.white:
             ones = np.arange(256)
             ones[WHITE] = 1
-            return mapped(data, ones), {}, ["the label values 0 and 255 were read as 0 and 1"]
-        return data, {}, []
+            called, notes = self._called({1})
+            return mapped(data, ones), called, ["the label values 0 and 255 were read as 0 and 1", *notes]
+        return data, *self._called(values)
+
+    def _called(self, values: Collection[int]) -> tuple[dict[int, str], list[str]]:
+        """What the values of a file without names are called, and who says so."""
+        names = {value: name for value, name in self.objects.by_value.items() if value in values}
+        source = self.objects.source
+        return names, [f"objects are called as in {source}; objects={{1: NAME}} says otherwise"] * bool(
+            names and source
+        )
 
     @property
     def _runs(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from usframe.config.schema import Parted
+from usframe.config.schema import Scored
 from usframe.errors import RequestError
 from usframe.files import write_file
 from usframe.plain import read_json
@@ -115,7 +115,7 @@ def read_fold(path: Path, fold: int, cases: Sequence[str] | None) -> Split:
     return folds[fold]
 
 
-def in_part(settings: Parted, cases: Sequence[str]) -> list[str]:
+def in_part(settings: Scored, cases: Sequence[str]) -> list[str]:
     """Those of the names ``cases`` that a request is about.
 
     Raises `RequestError` for a part that is empty, or names others.

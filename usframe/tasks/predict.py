@@ -28,6 +28,7 @@ from usframe.errors import CaseError, PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.scout import learned_objects
 from usframe.inference.verbs import with_memory
+from usframe.objects import name_objects
 from usframe.plugins import Plugins
 from usframe.plugins.messages import nearest
 from usframe.prompting.files import read_prompt_file
@@ -179,7 +180,7 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
 
     Raises `PairingError`, and `RequestError` for a case without a patient.
     """
-    cases = find_cases(config, config.labels, plugins)
+    cases = find_cases(config, config.labels, plugins, objects=name_objects(config.objects, config.labels))
     if file := prompt_file(config.frames):
         cases = add_prompts(cases, Path(file), allow_outside=config.allow_outside)
     known = {case.name: case for case in cases}

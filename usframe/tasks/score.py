@@ -24,6 +24,7 @@ from usframe.data.splits import in_part
 from usframe.errors import CaseError, PairingError, ReadError
 from usframe.files import write_csv
 from usframe.intensity import Slices, normalise_intensity
+from usframe.objects import name_objects
 from usframe.plugins import Plugins
 from usframe.reporting.cells import PairTest, list_tests, told
 from usframe.reporting.overlay import write_overlay
@@ -74,6 +75,7 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
         ignore=config.ignore,
         allow_outside=config.allow_outside,
         plugins=plugins,
+        objects=name_objects(config.objects, config.labels),
     )
     cases = [replace(case, meaning=meaning) for case in cases]
     session = Session(config.folder, plugins)

@@ -11,7 +11,6 @@ from usframe.config.schema.frames import (
     z_range_problems,
 )
 from usframe.config.schema.options import Common, Intensity, Layout, Networked, Noise, Paired, Precision, leaves
-from usframe.config.schema.parts import Parted
 from usframe.config.schema.predict import (
     FROM_FILE,
     SUPPORT,
@@ -25,6 +24,7 @@ from usframe.config.schema.predict import (
 )
 from usframe.config.schema.prepare import Prepare
 from usframe.config.schema.score import Score
+from usframe.config.schema.scored import Scored
 from usframe.config.schema.shard import SHARDS, Shard
 from usframe.config.schema.training import LEARNED, Finetune, Pretrain, Preview, Train, Trained
 
@@ -48,13 +48,13 @@ __all__ = [
     "Networked",
     "Noise",
     "Paired",
-    "Parted",
     "Precision",
     "Predict",
     "Prepare",
     "Pretrain",
     "Preview",
     "Score",
+    "Scored",
     "Shard",
     "Train",
     "Trained",

@@ -25,7 +25,7 @@ from usframe.config.schema.options import (
     Paired,
     option,
 )
-from usframe.config.schema.parts import Parted
+from usframe.config.schema.scored import Scored
 from usframe.config.schema.shard import Shard
 from usframe.errors import PluginError
 from usframe.plugins import Plugins
@@ -75,7 +75,7 @@ class Drift:
 
 
 @dataclass
-class Predict(Paired, Networked, Parted):
+class Predict(Paired, Networked, Scored):
     """Segment volumes from prompts made of their labels, or read from a file.
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from usframe.config.schema.options import Axis, Geometry, Intensity, Layout, option
-from usframe.config.schema.parts import Parted
 from usframe.config.schema.predict import FILE_NAME, Metrics
+from usframe.config.schema.scored import Scored
 
 
 @dataclass
-class Score(Parted):
+class Score(Scored):
     """Score masks that are there, whoever made them.
 
     ``name``: what they are called in the tables. ``sets``: name -> masks of several programs, in the place of
