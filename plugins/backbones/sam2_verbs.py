@@ -11,9 +11,9 @@ in sam2 1.1.
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,12 @@ from torch.nn import functional as F
 from usframe import Decoded, Memory, Prompt
 
 from . import learned_prompts
+from .encoder import Encoder
+from .memory_bank import MemoryBank, look_back
+from .precision import autocast, narrow
 from .sam2_prompts import ONLY_MASK, Kind, clicks_of, kind_of, no_clicks, stacked_masks
 
 NO_OBJECT = -1024.0  # logit of every pixel where the object is absent
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +57,15 @@ class Sam2Backbone:
         self.image_size: int = network.image_size
         self.device = torch.device(device)
         self.precision = precision
+        self.encoder, self.bank = Encoder(network), MemoryBank(network)
+        narrow(network, precision)
 
     def encode(self, images: torch.Tensor) -> Sam2Features:
+        images = images.to(self.device)
         with self._autocast():
-            output = self.module.forward_image(images.to(self.device))
+            if not self._as_sam2:
+                return Sam2Features(*self.encoder(images))
+            output = self.module.forward_image(images)
         *high_res, embedding = output["backbone_fpn"]
         return Sam2Features(embedding, tuple(high_res), output["vision_pos_enc"][-1])
 
@@ -112,13 +119,13 @@ class Sam2Backbone:
             if learned:
                 sparse = torch.cat([sparse, own], 1)
             logits, iou, tokens, presence = network.sam_mask_decoder(
-                image_embeddings=embedding[rows],
+                image_embeddings=_of(embedding, rows),
                 image_pe=network.sam_prompt_encoder.get_dense_pe(),
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,
                 multimask_output=multimask and not kept,
                 repeat_image=False,
-                high_res_features=[level[rows] for level in features.high_res],
+                high_res_features=[_of(level, rows) for level in features.high_res],
             )
         if kept and masks is not None:
             logits, iou = _resized(masks * 20 - 10, 4), torch.ones_like(iou)
@@ -136,7 +143,7 @@ class Sam2Backbone:
         masks = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
         with self._autocast():
             spatial, position = network._encode_new_memory(
-                current_vision_feats=[_flat(features.embedding).expand(-1, len(logits), -1)],
+                current_vision_feats=[_flat(features.embedding)],
                 feat_sizes=[features.embedding.shape[-2:]],
                 pred_masks_high_res=masks,
                 object_score_logits=decoded.presence[:, None],
@@ -156,11 +163,23 @@ class Sam2Backbone:
         reverse: bool = False,
     ) -> Sam2Features:
         """Memory attention over the prompted slices, the last six others, and the object pointers."""
+        if self._as_sam2:
+            fused = self._condition_as_sam2(features, memories, frame, length, reverse)
+        else:
+            with self._autocast():
+                seen = look_back(self.module, memories, frame, length, reverse)
+                fused = self.bank.fuse(features.embedding, features.position, seen)
+        return replace(features, embedding=fused, conditioned=True)
+
+    def _condition_as_sam2(
+        self, features: Sam2Features, memories: Sequence[Memory], frame: int, length: int, reverse: bool
+    ) -> torch.Tensor:
+        """The same with the modules of sam2 as they are, which gradients go through."""
         prompted = {memory.frame: memory.content for memory in memories if memory.prompted}
         others = {memory.frame: memory.content for memory in memories if not memory.prompted}
         objects = len(memories[0].content["obj_ptr"])
         with self._autocast():
-            fused = self.module._prepare_memory_conditioned_features(
+            fused: torch.Tensor = self.module._prepare_memory_conditioned_features(
                 frame_idx=frame,
                 is_init_cond_frame=False,
                 current_vision_feats=[_flat(features.embedding).expand(-1, objects, -1)],
@@ -170,8 +189,7 @@ class Sam2Backbone:
                 num_frames=length,
                 track_in_reverse=reverse,
             )
-        high_res = tuple(level.expand(objects, -1, -1, -1) for level in features.high_res)
-        return replace(features, embedding=fused, high_res=high_res, conditioned=True)
+        return fused
 
     @property
     def learned(self) -> tuple[int, ...]:
@@ -200,19 +218,23 @@ class Sam2Backbone:
         for block in self.module.image_encoder.trunk.blocks:
             block.forward = partial(torch.utils.checkpoint.checkpoint, block.forward, use_reentrant=False)
 
-    @contextlib.contextmanager
-    def _autocast(self) -> Iterator[None]:
-        dtype = AUTOCAST.get(self.precision)
-        if dtype is None:
-            yield
-        else:
-            with torch.autocast(self.device.type, dtype):
-                yield
+    @property
+    def _as_sam2(self) -> bool:
+        """Whether the modules of sam2 have to run as they are: gradients go through them, and hooks and dropout."""
+        return torch.is_grad_enabled() or self.module.training
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return autocast(self.device, self.precision)
 
 
 def _resized(masks: torch.Tensor, stride: int) -> torch.Tensor:
     size = (masks.shape[-2] // stride, masks.shape[-1] // stride)
     return F.interpolate(masks, size=size, mode="bilinear", antialias=True)
+
+
+def _of(maps: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """The maps of N prompts; those of one image are not copied."""
+    return maps.expand(len(rows), -1, -1, -1) if len(maps) == 1 else maps[rows]
 
 
 def _flat(maps: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ al., "UniverSeg", 2023; with the memory of SAM 2, Zhu et al., "Medical SAM 2", 2
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -85,7 +86,9 @@ class Support:
         """The candidates for an object on a slice, from the remembered slices that look most like it."""
         alike = torch.stack(self.looks[one]) @ look_of(features)[0]
         best = alike.topk(min(NEAREST, len(alike))).indices.tolist()
-        memories = [Memory(NEAREST - 1 - n, True, self.memories[one][which]) for n, which in enumerate(best)]
+        # copies: what a network makes of a memory for the next slices stays with it, and there are many of them
+        found = [copy(self.memories[one][which]) for which in best]
+        memories = [Memory(NEAREST - 1 - n, True, content) for n, content in enumerate(found)]
         fused = condition(self.backbone, features, memories, frame=NEAREST, length=NEAREST + 1, reverse=False)
         return decode(self.backbone, fused, [None], [0], multimask=True)
 
