@@ -9,11 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
+from scipy.spatial.distance import cdist
 
 import usframe
 from usframe.config.schema import Metrics
 from usframe.plugins import load_plugins
+from usframe.scoring.cropped import ObjectMasks
 from usframe.scoring.metrics import RowKey, Scoring, score_case
 from usframe.scoring.surface import measure_surfaces
 from usframe.types import Segmentation, Surfaces
@@ -172,3 +174,32 @@ def test_nothing_has_no_distance():
     for pair in ((nothing, something), (something, nothing)):
         assert ours(*pair, (1, 1, 1), 2) == [None, None, 0]
     assert ours(nothing, nothing, (1, 1, 1), 2) == [None, None, None]
+
+
+def as_defined(mask, other, spacing):
+    """The mask without its erosion, in the whole volume, and every pair of points."""
+
+    def surface(volume):
+        core = binary_erosion(volume[0])[None] if len(volume) == 1 else binary_erosion(volume)
+        return np.argwhere(volume & ~core) * np.array(spacing)
+
+    return cdist(surface(mask), surface(other)).min(1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 9), st.integers(2, 12), st.integers(2, 12)),
+    st.tuples(*[st.tuples(st.integers(0, 7), st.integers(0, 7))] * 3),
+    st.tuples(*[st.floats(0.2, 5)] * 3),
+)
+def test_what_is_cut_to_both_masks_is_as_far_apart_as_in_the_whole_volume(seed, shape, around, spacing):
+    """A few voxels of object 2 in a volume of others and of nothing, at the edge or far from it."""
+    answer, reference = (np.pad(mask, around).astype(np.uint8) * 2 for mask in blobs(seed, shape))
+    answer[answer == 0] = 1
+    masks = ObjectMasks.of(2, reference, answer, whole=False)
+    for frames in (slice(None), *(slice(n, n + 1) for n in np.flatnonzero(masks.on_reference & masks.on_answer))):
+        found = masks.surfaces(spacing, frames)
+        pair = [(labels == 2)[frames] for labels in (answer, reference)]
+        np.testing.assert_allclose(found.answer, as_defined(*pair, spacing), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(found.reference, as_defined(*pair[::-1], spacing), rtol=0, atol=1e-9)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from conftest import DataSet, usframe_
+from conftest import DataSet, usframe_, write_case
 
-from usframe.session.records import Seldom
+from usframe.data.case import Case
+from usframe.plugins import load_plugins
+from usframe.session.records import Seldom, Session
 
 
 def test_tables_are_there_while_cases_are_still_to_come(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +121,57 @@ def test_a_case_is_done_again_when_the_data_beside_its_header_change(data: DataS
 def objects(data: DataSet) -> set[str]:
     with (data.out / "metrics.csv").open() as file:
         return {row["object"] for row in csv.DictReader(file)} - {"macro"}
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from toy_backbones import Toy
+from usframe import hookimpl
+
+
+class Slow(Toy):
+    def encode(self, images):
+        if os.environ["RANK"] == "1":
+            while len([*Path({records!r}).glob("*.json")]) < 4:
+                time.sleep(0.05)
+        return super().encode(images)
+
+
+@hookimpl
+def usframe_register_backbones(register):
+    register("slow", lambda *, weights, device, precision: Slow())
+"""
+
+
+def test_a_process_that_is_free_does_what_another_has_not_begun(data: DataSet, tmp_path: Path) -> None:
+    """The second process stays on its first case until all others are done, so the first one has to do them."""
+    for number in (3, 4):
+        write_case(data, f"case_{number}", seed=number)
+    text = SLOW.format(tests=str(Path(__file__).parents[1]), records=str(data.out / ".usframe/cases"))
+    (tmp_path / "slow.py").write_text(text)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    words = data.request("-p", "box", "--backbone", "slow", "--plugin", str(tmp_path / "slow.py"))
+    command = [*launcher, "-m", "usframe", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((data.out / "run.json").read_text())["processes"] == 2
+    with (data.out / "metrics.csv").open() as file:
+        assert {row["case"] for row in csv.DictReader(file)} == {f"case_{number}" for number in range(5)}
+    assert [*(data.out / ".usframe/queue").iterdir()] == []
+
+
+def test_of_many_that_want_a_case_one_gets_it(data: DataSet) -> None:
+    cases = [Case(f"case_{number}", Path(f"{number}.npy")) for number in range(40)]
+    (data.out / ".usframe").mkdir(parents=True)
+    sessions = [Session(data.out, load_plugins()) for _ in range(8)]
+    sessions[0].line_up(cases)
+
+    def work(session: Session) -> list[str]:
+        return [case.name for case in cases if session.take(case)]
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [name for names in pool.map(work, sessions) for name in names]
+    assert sorted(taken) == sorted(case.name for case in cases)

@@ -27,6 +27,9 @@ from usframe import hookimpl
 def usframe_register_backbones(register):
     register("toy", lambda *, weights, device, precision: ToyWithMemory())
 """
+TIMES = re.compile(
+    r"<tr><th>(date|seconds|peak|processes|shards|slices per)[^\n]*\n|in \d+ s\b|<p class=.soft.>\d{4}-[^\n]*\n"
+)
 Run = Callable[..., Result]
 
 
@@ -60,9 +63,7 @@ def left_in(out: Path) -> dict[str, str]:
         if path.is_file() and not place.startswith((".usframe", "shards", "run.json")):
             text = path.read_bytes().decode("latin-1").replace(f"{out}\n", "OUT\n").replace(f"{out}/", "OUT/")
             if place == "report.html":
-                text = re.sub(
-                    r"<tr><th>(date|seconds|peak|processes|shards|slices per)[^\n]*\n|in \d+ s\b", "", text
-                )
+                text = TIMES.sub("", text)
             found[place] = text
     return found
 
@@ -72,6 +73,7 @@ REQUESTS = {
     "compare": ("compare_prompts", "prompts=[mask,box]", "seeds=1", "overlays=true"),
     "budget": ("budget", "slices=[1,2]", "selections=[largest,uniform]"),
 }
+PLAIN = ("-p", "box", "overlays=false", "baselines=false")
 
 
 @pytest.mark.parametrize("task", REQUESTS)
@@ -88,18 +90,18 @@ def test_joined_shards_are_the_run_that_one_job_makes(toy: Run, task: str) -> No
 
 
 def test_a_joined_run_is_one_that_can_be_gone_on_with(toy: Run) -> None:
-    shards(toy, "-p", "box")
+    shards(toy, *PLAIN)
     assert usframe_("join", "out", "--plugin", "toy.py").exit_code == 0
     before = {path: path.stat().st_mtime_ns for path in Path("out/masks").rglob("*.gz")}
     assert len(before) == 4
-    assert toy("-p", "box").exit_code == 0
+    assert toy(*PLAIN).exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert usframe_("join", "out", "--plugin", "toy.py").exit_code == 0
 
 
 def test_cases_that_failed_in_their_shard_have_failed(toy: Run, data: DataSet) -> None:
     (data.volumes / "case_1.nii.gz").write_bytes(b"no volume")
-    status = [toy("-p", "box", f"shard={number}/2").exit_code for number in (1, 2)]
+    status = [toy(*PLAIN, f"shard={number}/2").exit_code for number in (1, 2)]
     assert sorted(status) == [0, 1]
     done = usframe_("join", "out", "--plugin", "toy.py")
     assert done.exit_code == 1
@@ -108,17 +110,17 @@ def test_cases_that_failed_in_their_shard_have_failed(toy: Run, data: DataSet) -
 
 
 def test_a_shard_goes_on_as_a_run_does(toy: Run) -> None:
-    shards(toy, "-p", "box")
+    shards(toy, *PLAIN)
     mask = next(Path("out/shards/1of2/masks").rglob("*.gz"))
     wanted = {path: path.stat().st_mtime_ns for path in Path("out/shards").rglob("*.gz") if path != mask}
     mask.unlink()
-    assert toy("-p", "box", "shard=1/2").exit_code == 0
+    assert toy(*PLAIN, "shard=1/2").exit_code == 0
     assert mask.exists()
     assert {path: path.stat().st_mtime_ns for path in wanted} == wanted
 
 
 def test_there_may_be_more_shards_than_cases(toy: Run) -> None:
-    shards(toy, "-p", "box", of=10)
+    shards(toy, *PLAIN, of=10)
     assert [path.name for path in sorted(Path("out/shards").iterdir())][:2] == ["01of10", "02of10"]
     done = usframe_("join", "out", "--plugin", "toy.py", "-o", "whole")
     assert done.exit_code == 0, done.output
@@ -127,7 +129,7 @@ def test_there_may_be_more_shards_than_cases(toy: Run) -> None:
 
 
 def test_a_dry_run_says_what_the_shard_would_do(toy: Run) -> None:
-    done = toy("-p", "box", "shard=1/2", "--dry-run")
+    done = toy(*PLAIN, "shard=1/2", "--dry-run")
     assert "case_3: " in done.output
     assert "case_0: " not in done.output
     note = "note: shard 1/2: 1 of 4 cases, in out/shards/1of2; usframe join out puts all shards together\n"
@@ -138,7 +140,7 @@ def test_a_dry_run_says_what_the_shard_would_do(toy: Run) -> None:
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "x", "3", "1/2/3", "-1/2", "1/0"])
 def test_a_shard_that_cannot_be_is_one_line(toy: Run, text: str) -> None:
-    done = toy("-p", "box", f"shard={text}")
+    done = toy(*PLAIN, f"shard={text}")
     assert done.exit_code == 2
     assert done.output == f"Error: shard={text} is not possible; it is I/N with I from 1 to N, such as 3/16\n"
 
@@ -156,19 +158,19 @@ def test_what_cannot_be_joined_is_one_line_that_names_the_shard(toy: Run) -> Non
         assert not Path("out/metrics.csv").exists()
 
     refused("out/shards holds no shards; usframe run ... shard=I/N -o out makes them")
-    assert toy("-p", "box", "shard=2/3").exit_code == 0
+    assert toy(*PLAIN, "shard=2/3").exit_code == 0
     refused("out/shards lacks shard 1/3, 3/3; run what is missing first")
     for words in (["shard=1/3"], ["shard=3/3", "seed=1"]):
-        assert toy("-p", "box", *words).exit_code == 0
+        assert toy(*PLAIN, *words).exit_code == 0
     refused(
         "out/shards/3of3 is of other settings than out/shards/1of3 (seed=0); run one of them again, with "
         "overwrite=true"
     )
-    assert toy("-p", "box", "shard=3/3", "overwrite=true").exit_code == 0
+    assert toy(*PLAIN, "shard=3/3", "overwrite=true").exit_code == 0
     shutil.copytree("out/shards/2of3", "out/shards/copy")
     refused("shard 2/3 is there twice, in out/shards/2of3 and in out/shards/copy; move one away")
     shutil.rmtree("out/shards/copy")
-    assert toy("-p", "box", "shard=1/2").exit_code == 0
+    assert toy(*PLAIN, "shard=1/2").exit_code == 0
     refused("out/shards holds shards of 2 (out/shards/1of2) and of 3 (out/shards/1of3); move those of one away")
     shutil.rmtree("out/shards/1of2")
     record = next(Path("out/shards/3of3/.usframe/cases").glob("*.json"))

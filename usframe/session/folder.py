@@ -26,7 +26,8 @@ if sys.platform != "win32":
 Resume: TypeAlias = Literal["never", "same", "always"]
 
 BEGUN = "begun.json"  # what the run in OUT was begun with
-DONE = "done"  # folder of records of processes that have come to their end
+DONE = "done"  # folder with a file for every process that has come to its end
+QUEUE = "queue"  # folder with a file for every case that no process has begun
 FREE = {"out", "overwrite", "plugins", "case_timeout"}  # keys that may differ, or that are compared otherwise
 PATHS = {*DATA, "checkpoint", "group"}
 _lock: IO[str] | None = None

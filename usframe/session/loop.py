@@ -41,21 +41,27 @@ def run_cases(
     main: bool = True,
     keep: Keep | None = None,
     limit: float = 0.0,
+    take: Callable[[C], bool] = lambda case: True,
 ) -> list[CaseResult]:
     """The result of ``work`` on every case, filled in by it; what it raises becomes part of the result.
 
     Ctrl-C, SIGTERM and SIGHUP end the loop: the cases not done are failures then, with the stage `INTERRUPTED`.
     ``main``: whether this process may show its progress. ``keep`` is given each result as its case ends.
-    ``limit``: seconds that a case may take, 0 is without end. Raises `RequestError` where none can be kept.
+    ``limit``: seconds that a case may take, 0 is without end. ``take``: whether a case is to be done here,
+    asked when it is its turn. Raises `RequestError` where no limit can be kept.
     """
     if limit and not watch.line.is_watched:
         raise RequestError(f"case_timeout={limit:g} needs the command usframe, on Linux or macOS; leave it out")
     hidden = output.quiet or output.json or not main or not sys.stderr.isatty()
     results: list[CaseResult] = []
+    left = dict.fromkeys(case.name for case in cases)
     _received.clear()
     try:
         with interruptible():
             for case in tqdm(cases, unit="case", disable=hidden):
+                if not take(case):
+                    del left[case.name]
+                    continue
                 watch.line.say(begun=case.name, limit=limit)
                 with tqdm(desc=escape(case.name), unit="slice", leave=False, disable=hidden) as bar:
                     result = run_case(work, case, bar.update)
@@ -63,10 +69,11 @@ def run_cases(
                     keep(result)
                 watch.line.say(ended=case.name)
                 results.append(result)
+                del left[case.name]
     except KeyboardInterrupt:
         watch.line.say(begun=None)
-        left = cases[len(results) :]
-        results += [CaseResult(case.name, stage=INTERRUPTED, error="not done") for case in left]
+        ended = {result.case for result in results}
+        results += [CaseResult(name, stage=INTERRUPTED, error="not done") for name in left if name not in ended]
     return results
 
 

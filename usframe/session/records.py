@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from usframe.plugins import Plugins
 from usframe.reporting.quality import Piece
 from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
 from usframe.session import Output, watch
-from usframe.session.folder import DONE
+from usframe.session.folder import DONE, QUEUE
 from usframe.session.loop import Keep, Progress, Work, interruptible, run_cases
 
 
@@ -35,13 +36,30 @@ class Session:
     def records(self) -> Records:
         return Records(self.out / HIDDEN / CASES)
 
+    def line_up(self, cases: Sequence[Case]) -> None:
+        """Put the cases that are not done into the queue, a file each. Raises `OSError`."""
+        queue = self.out / HIDDEN / QUEUE
+        shutil.rmtree(queue, ignore_errors=True)
+        queue.mkdir()
+        for case in cases:
+            if not self.is_done(case):
+                self._place(case).touch()
+
+    def take(self, case: Case) -> bool:
+        """Whether this process is to do a case: it is in the queue, and no other has taken it, on any machine."""
+        try:
+            self._place(case).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _place(self, case: Case) -> Path:
+        record, _ = self.records.files(case.name)
+        return self.out / HIDDEN / QUEUE / record.name
+
     def is_done(self, case: Case) -> bool:
-        """Whether a case ended well before and its files and what it left are as they were, or ended in a process
-        that was watched by the same one; else it is new.
-        """
+        """Whether a case ended well before and its files and what it left are as they were; else it is new."""
         kept = self.records.read(case.name)
-        if kept and kept.result.error and case.name in watch.line.before.ended:
-            return True
         try:
             if kept and not kept.result.error:
                 manifest = Manifest.current
@@ -74,16 +92,19 @@ class Session:
         keep: Keep | None = None,
         limit: float = 0.0,
     ) -> list[CaseResult]:
-        """`run_cases` for those that are not done; from here on another process can go on where this one dies.
+        """`run_cases` for those of the queue; from here on another process can go on where this one dies.
 
         ``share``: which process this is, of how many. ``keep``: instead of `Session.keep`.
         """
+        if watch.line.before.share:
+            self.skipped = [case.name for case in cases if self.records.read(case.name)]
         for case, why in watch.line.before.lost.items():
             if not self.records.read(case):
                 self.keep(CaseResult(case, stage="process", error=why))
         watch.line.say(share=share)
-        left = [case for case in cases if not self.is_done(case)]
-        results = run_cases(work, left, output, main=share[0] == 0, keep=keep or self.keep, limit=limit)
+        results = run_cases(
+            work, cases, output, main=share[0] == 0, keep=keep or self.keep, limit=limit, take=self.take
+        )
         self.leave(share[0])
         return results
 
@@ -126,7 +147,7 @@ class Session:
 
     def leave(self, rank: int) -> None:
         """Say that this process has come to its end."""
-        write_file(self.out / HIDDEN / DONE / str(rank), "\n".join(self.skipped))
+        write_file(self.out / HIDDEN / DONE / str(rank), "")
 
     def wait(self, processes: int, *, interrupted: bool) -> None:
         """Wait until the other processes have come to their end, however long; after Ctrl-C for 5 seconds."""
@@ -136,8 +157,6 @@ class Session:
                 for place in [self.out / HIDDEN / DONE / str(rank) for rank in range(1, processes)]:
                     while not place.exists() and time.monotonic() < until:
                         time.sleep(0.1)
-                    if place.exists():
-                        self.skipped += place.read_text(encoding="utf-8").split("\n")
         except KeyboardInterrupt:
             pass  # the cases that are not done say so
 

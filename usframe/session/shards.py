@@ -103,8 +103,9 @@ class Begun:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The files that these came with, place and their SHA-256. Raises `RequestError` for others."""
-        files, found = Manifest(self.folder).files, dict[str, str]()
+        """The files that these came with, and their SHA-256. Raises `RequestError` for others."""
+        files = Manifest(self.folder).files
+        found: dict[str, str] = {}
         for kept in self.kept.values():
             found |= kept.outputs if kept else {}
         if other := [place for place, known in found.items() if known not in files.get(place, ())]:

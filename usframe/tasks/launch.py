@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -95,12 +95,14 @@ def prepare_output(
     *,
     facts: Mapping[str, Any] | None = None,
     files: Iterable[str] = (),
+    ready: Callable[[], object] = lambda: None,
 ) -> Path:
     """`open_folder` of OUT, with the resolved experiment in it, for every process of a run that can go on.
 
-    Raises `RequestError`, in every process, where it cannot be had.
+    ``ready``: what the first process does there before any of them goes on. Raises `RequestError`, in every
+    process, where it cannot be had.
     """
-    answer = [_prepare(config, "same", facts, files) if accelerator.is_main_process else ""]
+    answer = [_prepare(config, "same", ready, facts, files) if accelerator.is_main_process else ""]
     if problem := broadcast_object_list(answer)[0]:
         leave(accelerator)
         raise RequestError(problem)
@@ -109,13 +111,19 @@ def prepare_output(
     return config.folder
 
 
-def prepare_folder(config: Common, resume: Resume = "never") -> None:
+def prepare_folder(config: Common, resume: Resume = "never", ready: Callable[[], object] = lambda: None) -> None:
     """`prepare_output` for a task of one process, which begins anew unless ``resume`` says otherwise."""
-    if problem := _prepare(config, resume, None, ()):
+    if problem := _prepare(config, resume, ready, None, ()):
         raise RequestError(problem)
 
 
-def _prepare(config: Common, resume: Resume, facts: Mapping[str, Any] | None, files: Iterable[str]) -> str:
+def _prepare(
+    config: Common,
+    resume: Resume,
+    ready: Callable[[], object],
+    facts: Mapping[str, Any] | None,
+    files: Iterable[str],
+) -> str:
     """What is wrong with OUT, in one line; nothing, and it is ready."""
     if share := watch.line.before.share:  # it was, for the process that this one is there instead of
         reopen_folder(config.folder, first=share[0] == 0)
@@ -124,9 +132,10 @@ def _prepare(config: Common, resume: Resume, facts: Mapping[str, Any] | None, fi
         open_folder(config, [*TASKS[config.task].writes, *files], resume=resume, facts=facts)  # type: ignore[attr-defined]
         if not (config.folder / RECORD).exists():
             save_experiment(config, config.folder / RECORD)
-    except (RequestError, WriteError) as error:
+        ready()
+    except (RequestError, WriteError, OSError) as error:
         close_folder()
-        return str(error)
+        return f"cannot write to {config.folder}: {error}" if isinstance(error, OSError) else str(error)
     return ""
 
 

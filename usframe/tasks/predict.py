@@ -1,7 +1,7 @@
 """From volumes and labels to masks, scores and a report: the workflow behind `usframe run`.
 
-Cases are shared out over Accelerate's processes. Each process writes the masks and overlays of its own cases; the
-first one writes the tables.
+Each of Accelerate's processes takes one case after the other, and writes its masks and overlays; the first one
+writes the tables.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 from accelerate import Accelerator
 
 from usframe.config.schema import LEARNED, Predict, prompt_file
 from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
-from usframe.data.reading import read_shape
 from usframe.data.splits import in_part
-from usframe.errors import CaseError, PairingError, WriteError
+from usframe.errors import PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.scout import learned_objects
 from usframe.inference.verbs import with_memory
@@ -39,7 +37,7 @@ from usframe.session import RECORD, watch
 from usframe.session.folder import open_folder
 from usframe.session.loop import Progress, stop_if_interrupted
 from usframe.session.records import Seldom, Session
-from usframe.session.shards import Begun, part_of, take_over
+from usframe.session.shards import Begun, by_size, part_of, take_over
 from usframe.tasks import TASKS, Output
 from usframe.tasks.experiment import Experiment
 from usframe.tasks.found import with_support
@@ -102,7 +100,7 @@ def run(
     *,
     stages: Stages = run_stages,
 ) -> int:
-    """Run all cases that are not done yet, shared out over the processes; the exit status, 1 if some case failed.
+    """Run all cases that are not done yet, in the processes that are there; the exit status, 1 if some case failed.
 
     ``stages``: what is done with each of them. Of several processes the first one's says it all: another must not
     end them by its own.
@@ -113,11 +111,11 @@ def run(
     cases, sharing, notes = part_of(cases, config)
     told = {"notes": list(report.notes)} if report.notes else {}
     facts = {"checkpoint_sha256": identity.sha256, **supported, **sharing, **told}
-    prepare_output(config, accelerator, facts=facts, files=[] if experiment.compared else planned(config, cases))
+    session = Session(config.folder, experiment.plugins)
+    files = [] if experiment.compared else planned(config, cases)
+    prepare_output(config, accelerator, facts=facts, files=files, ready=partial(session.line_up, cases))
     rank, processes = watch.line.before.share or (accelerator.process_index, accelerator.num_processes)
     leave(accelerator)  # each process is on its own now, and none falls with another
-    session = Session(config.folder, experiment.plugins)
-    share = share_cases(cases, processes, config, experiment.plugins)[rank]
     started, tables = time.perf_counter(), Seldom()
 
     def write(everyone: Sequence[CaseResult]) -> tuple[Any, float]:
@@ -133,7 +131,8 @@ def run(
                 tables.do(lambda: write(session.results(cases, [])))
 
     work = session.work(partial(stages, experiment, backbone))
-    results = session.run(work, share, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
+    order = by_size(cases) if processes > 1 else cases  # so that no process is left with a large one in the end
+    results = session.run(work, order, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
     if rank:
         return 0
     session.wait(processes, interrupted=any(one.stage == INTERRUPTED for one in results))
@@ -200,24 +199,3 @@ def add_prompts(cases: Sequence[Case], path: Path, *, allow_outside: bool = Fals
         wrong = [(rows[name][0].where, f"case {name}{nearest(name, names)}") for name in unknown]
         raise PairingError(*(f"{where}: there is no volume for {case}" for where, case in wrong))
     return [replace(case, prompts=tuple(rows.get(case.name, ()))) for case in cases]
-
-
-def share_cases(cases: Sequence[Case], processes: int, config: Predict, plugins: Plugins) -> list[list[Case]]:
-    """One list of cases per process, of about equal numbers of voxels (largest first to the least loaded)."""
-    if processes == 1:
-        return [list(cases)]
-    voxels = {case.name: _voxels(case, config, plugins) for case in cases}
-    shares: list[list[Case]] = [[] for _ in range(processes)]
-    load = [0] * processes
-    for case in sorted(cases, key=lambda case: (-voxels[case.name], case.name)):
-        least = load.index(min(load))
-        shares[least].append(case)
-        load[least] += voxels[case.name]
-    return shares
-
-
-def _voxels(case: Case, config: Predict, plugins: Plugins) -> int:
-    try:
-        return int(np.prod(read_shape(case.volume, layout=config.layout, plugins=plugins)))
-    except CaseError:
-        return 0

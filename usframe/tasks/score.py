@@ -67,7 +67,6 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     started = time.perf_counter()
     cases, notes = find_masks(config, plugins)
     scoring = Scoring.of(config.metrics, plugins)
-    prepare_folder(config, "same")
     meaning = Meaning(
         [case.labels for case in cases if case.labels],
         [path for case in cases for path in case.masks.values()],
@@ -79,6 +78,7 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     )
     cases = [replace(case, meaning=meaning) for case in cases]
     session = Session(config.folder, plugins)
+    prepare_folder(config, "same", partial(session.line_up, cases))
     work = session.work(partial(score_masks, config, scoring, plugins))
     own = session.run(work, cases, output, limit=config.case_timeout)
     results = session.results(cases, own)
