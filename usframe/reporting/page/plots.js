@@ -127,7 +127,7 @@ function byDistance(told, answer, object) {
 // One row for each prompt: a dot per case, a box from the first to the third quartile, and the median.
 function drawCases(svg, groups, column, go) {
   const every = groups.flatMap(({ dots }) => dots.map(([value]) => value));
-  const row = 34;
+  const row = 26;
   const height = Math.max(1, groups.length) * row + ROOM.bottom + 8;
   const width = Math.max(svg.parentElement.clientWidth, 160);
   svg.replaceChildren();
@@ -148,14 +148,14 @@ function drawCases(svg, groups, column, go) {
     const [first, half, third] = [0.25, 0.5, 0.75].map((share) => quantile(sorted, share));
     const group = make("g", { class: plain ? "plain" : "" });
     group.append(make("text", { class: "label", x: left - 4, y: middle + 4, "text-anchor": "end" }, fitted(label, left / 7)));
-    if (sorted.length > 3) group.append(make("rect", { class: "box", x: x(first), y: middle - 11, width: Math.max(1, x(third) - x(first)), height: 22 }));
+    if (sorted.length > 3) group.append(make("rect", { class: "box", x: x(first), y: middle - 9, width: Math.max(1, x(third) - x(first)), height: 18 }));
     dots.forEach(([value, number, line], k) => {
-      const dot = make("circle", { class: "dot", cx: x(value), cy: middle + (((k * 7) % 11) - 5) * 1.7, r: 3 });
+      const dot = make("circle", { class: "dot", cx: x(value), cy: middle + (((k * 7) % 11) - 5) * 1.4, r: 3 });
       dot.append(make("title", {}, `${REPORT.cases[number][0]}: ${said(value, column.digits)}`));
       dot.addEventListener("click", () => go(line));
       group.append(dot);
     });
-    group.append(make("line", { class: "median", x1: x(half), x2: x(half), y1: middle - 13, y2: middle + 13 }));
+    group.append(make("line", { class: "median", x1: x(half), x2: x(half), y1: middle - 10, y2: middle + 10 }));
     svg.append(group);
   });
 }
