@@ -44,7 +44,7 @@ const tick = (value, low, high) => value.toFixed(Math.max(0, Math.min(4, Math.ce
 
 // The lowest number of a scale that ends at 1, with a little room below what is shown.
 function floorOf(values) {
-  const low = Math.min(1, ...values);
+  const low = values.reduce((a, b) => Math.min(a, b), 1);
   return low < 0.35 ? 0 : Math.max(0, Math.floor(low * 10 - 0.2) / 10);
 }
 
@@ -127,7 +127,7 @@ function byDistance(told, answer, object) {
 // One row for each prompt: a dot per case, a box from the first to the third quartile, and the median.
 function drawCases(svg, groups, column, go) {
   const every = groups.flatMap(({ dots }) => dots.map(([value]) => value));
-  const row = 34;
+  const row = 26;
   const height = Math.max(1, groups.length) * row + ROOM.bottom + 8;
   const width = Math.max(svg.parentElement.clientWidth, 160);
   svg.replaceChildren();
@@ -135,8 +135,8 @@ function drawCases(svg, groups, column, go) {
   svg.setAttribute("height", height);
   if (!every.length) return;
   const left = Math.min(150, width * 0.34);
-  const [low, high] = [Math.min(...every), Math.max(...every)];
-  const margin = (high - low || 0.1) * 0.04;
+  const [low, high] = widened(every.reduce((a, b) => Math.min(a, b)), every.reduce((a, b) => Math.max(a, b)));
+  const margin = (high - low) * 0.04;
   const x = (value) => left + 6 + ((value - low + margin) / (high - low + 2 * margin)) * (width - left - 18);
   for (const value of ticks(low - margin, high + margin, width < 500 ? 4 : 8)) {
     svg.append(make("line", { class: "axis", x1: x(value), x2: x(value), y1: 2, y2: height - ROOM.bottom }));
@@ -148,16 +148,22 @@ function drawCases(svg, groups, column, go) {
     const [first, half, third] = [0.25, 0.5, 0.75].map((share) => quantile(sorted, share));
     const group = make("g", { class: plain ? "plain" : "" });
     group.append(make("text", { class: "label", x: left - 4, y: middle + 4, "text-anchor": "end" }, fitted(label, left / 7)));
-    if (sorted.length > 3) group.append(make("rect", { class: "box", x: x(first), y: middle - 11, width: Math.max(1, x(third) - x(first)), height: 22 }));
+    if (sorted.length > 3) group.append(make("rect", { class: "box", x: x(first), y: middle - 9, width: Math.max(1, x(third) - x(first)), height: 18 }));
     dots.forEach(([value, number, line], k) => {
-      const dot = make("circle", { class: "dot", cx: x(value), cy: middle + (((k * 7) % 11) - 5) * 1.7, r: 3 });
+      const dot = make("circle", { class: "dot", cx: x(value), cy: middle + (((k * 7) % 11) - 5) * 1.4, r: 3 });
       dot.append(make("title", {}, `${REPORT.cases[number][0]}: ${said(value, column.digits)}`));
       dot.addEventListener("click", () => go(line));
       group.append(dot);
     });
-    group.append(make("line", { class: "median", x1: x(half), x2: x(half), y1: middle - 13, y2: middle + 13 }));
+    group.append(make("line", { class: "median", x1: x(half), x2: x(half), y1: middle - 10, y2: middle + 10 }));
     svg.append(group);
   });
+}
+
+// What differs by less than a twentieth of itself is not spread over the whole width.
+function widened(low, high) {
+  const more = Math.max(0, (Math.abs(high) || 1) / 20 - (high - low)) / 2;
+  return [low - more, high + more];
 }
 
 function quantile(sorted, share) {
