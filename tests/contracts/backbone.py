@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from usframe_contracts.answers import assert_same, backward, check_decoded, is_trainable, with_presence
 
 import usframe
 from usframe import Backbone, Decoded, Memory, Prompt, RequestError, Volume
 from usframe.geometry import to_network
 from usframe.types import MemoryBackbone
-from usframe_contracts.answers import assert_same, backward, check_decoded, is_trainable, with_presence
 
 
 class BackboneContract:

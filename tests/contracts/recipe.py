@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def shown(decoded: Decoded, truth: torch.Tensor) -> torch.Tensor:
 class RecipeContract:
     """Override ``recipe``, and ``backbone`` where it needs another than a small one with memory."""
 
-    losses = {"pixels": (pixels, 1.0), "shown": (shown, 0.5)}
+    losses: ClassVar = {"pixels": (pixels, 1.0), "shown": (shown, 0.5)}
 
     @pytest.fixture
     def recipe(self) -> Callable[..., torch.nn.Module]:
