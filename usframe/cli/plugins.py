@@ -1,4 +1,4 @@
-"""`usframe plugins`: what is registered, by whom, whether it imports, and what it does."""
+"""`usframe plugins`: what is registered, by whom, and what it does; a package to begin with, and one checked."""
 
 from __future__ import annotations
 
@@ -22,14 +22,27 @@ if TYPE_CHECKING:
 OPTIONS = ("plugins", "prefer", "block")
 
 
-@click.command()
+class Plugged(click.Group):
+    """Commands, of which `list` is meant where none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        named = args[:1] in [[word] for word in (*self.commands, *self.get_help_option_names(ctx))]
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
+@click.group(cls=Plugged)
+def command() -> None:
+    """Plugins: list them (what 'usframe plugins' alone does), begin one, check one."""
+
+
+@command.command("list")
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @option("--kind", type=click.Choice(list(KINDS)), help="List only this kind.")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Also load FILE.py; repeatable.")
 @click.option("--prefer", multiple=True, metavar="PACKAGE", help="Its plugins win over others'; repeatable.")
 @click.option("--block", multiple=True, metavar="PACKAGE", help="Leave out its plugins; repeatable.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
-def command(words: tuple[str, ...], kind: str | None, json_output: bool, **options: tuple[str, ...]) -> None:
+def list_plugins(words: tuple[str, ...], kind: str | None, json_output: bool, **options: tuple[str, ...]) -> None:
     """List every plugin with its origin and what it does, and try to import it.
 
     KEY=VALUE: plugins=[FILE.py], prefer=PACKAGE and block=PACKAGE as for 'usframe run'. Packages that are broken or
@@ -50,6 +63,50 @@ def command(words: tuple[str, ...], kind: str | None, json_output: bool, **optio
         click.echo(f"broken: {plugin['origin']}: {plugin['cause']}")
     for owner in plugins.blocked:
         click.echo(f"blocked: {owner}")
+
+
+@command.command()
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("name")
+@option("--output", "-o", "folder", metavar="FOLDER", help="Where to write it.  [default: usframe-NAME]")
+def new(kind: str, name: str, folder: str | None) -> None:
+    """Write a package with a working plugin of this KIND, to be changed into yours.
+
+    It is registered as NAME, has tests, and passes them. Nothing is overwritten.
+    """
+    from usframe.errors import escape
+    from usframe.plugins.scaffold import Scaffold
+
+    scaffold = Scaffold(kind, name)
+    place = Path(folder or scaffold.package).expanduser()
+    files = scaffold.write(place)
+    click.echo(escape(f"Wrote {place}/: {', '.join(files)}"))
+    click.echo(escape(f"Change {scaffold.module}.py, and then: usframe plugins check {place / scaffold.module}.py"))
+
+
+@command.command()
+@click.argument("owner", metavar="PACKAGE|FILE.py")
+def check(owner: str) -> None:
+    """Hold all that a package or a plugin file registers to the contracts of its kinds.
+
+    A line per check, with what is wrong and where. Exit status 1 where something is. It needs pytest.
+    """
+    from usframe.errors import escape
+    from usframe.plugins import load_plugins
+    from usframe.plugins.check import registered_by, run_checks
+
+    plugins = load_plugins([Path(owner)] if owner.endswith(".py") else [])
+    for kind, entry in registered_by(plugins, owner):
+        click.echo(escape(f"{entry.owner} registers {kind} {entry.name}"))
+    checks = run_checks(plugins, owner)
+    for one in checks:
+        note = f" ({one.skipped})" if one.standing == "skipped" else ""
+        click.echo(escape(f"{one.standing:9}{one.about}: {one.says}{note}"))
+        for line in one.wrong:
+            click.echo(escape(f"{'':9}-> {line}"))
+    failed = sum(one.standing == "failed" for one in checks)
+    click.echo(f"{len(checks)} checks, {failed} failed")
+    raise SystemExit(int(failed > 0))
 
 
 def _listed(words: Sequence[str]) -> dict[str, list[str]]:

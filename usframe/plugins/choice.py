@@ -35,5 +35,10 @@ class Choice:
         return problems + [f"{name} is both preferred and blocked; leave out prefer or block" for name in both]
 
 
+def same_package(name: str, other: str) -> bool:
+    """Whether two names are of one distribution."""
+    return _normal(name) == _normal(other)
+
+
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
