@@ -154,6 +154,22 @@ def test_weights_are_converted(tmp_path: Path, name: str, half: bool) -> None:
     assert "is there already" in again.output
 
 
+def test_weights_are_mixed(tmp_path: Path) -> None:
+    one = {key: value.float() for key, value in load_file(DEMO).items()}
+    torch.save(one, tmp_path / "one.pt")
+    more = {key: value + 1 if value.is_floating_point() else value for key, value in one.items()}
+    torch.save(more, tmp_path / "two.pt")
+    files = [str(tmp_path / name) for name in ("one.pt", "two.pt", "mixed.pt")]
+    assert usframe_("weights", "mix", *files, "--share", "0.25").exit_code == 0
+    mixed = read_weights(tmp_path / "mixed.pt")
+    assert all(torch.allclose(mixed[key], value + 0.25) for key, value in one.items() if value.is_floating_point())
+    torch.save({"another": torch.ones(2)}, tmp_path / "two.pt")
+    done = usframe_("weights", "mix", *files[:2], str(tmp_path / "none.pt"))
+    assert done.exit_code == 2
+    assert "hold weights of different networks" in done.output
+    assert not (tmp_path / "none.pt").exists()
+
+
 @pytest.mark.parametrize("target", ["weights.onnx", "weights"])
 def test_a_form_that_is_not_written_is_told(tmp_path: Path, target: str) -> None:
     done = usframe_("weights", "export", str(DEMO), str(tmp_path / target))

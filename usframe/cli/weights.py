@@ -95,6 +95,20 @@ def export(file: Path, target: Path, half: bool) -> None:
     click.echo(f"Wrote {target}")
 
 
+@command.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@option("--share", type=click.FloatRange(0, 1), default=0.5, help="Of the second file.  [default: 0.5]")
+@click.option("--half", is_flag=True, help="In half precision.")
+def mix(first: Path, second: Path, target: Path, share: float, half: bool) -> None:
+    """Write weights between those of two files, FIRST and what training made of it, as TARGET."""
+    from usframe.environment.weight_files import mix as write
+
+    write(first.expanduser(), second.expanduser(), target.expanduser(), share=share, half=half)
+    click.echo(f"Wrote {target}")
+
+
 def _tell(found: Any) -> None:
     """What was found, or the `CheckpointError` that says what is wrong with it."""
     from usframe.errors import CheckpointError

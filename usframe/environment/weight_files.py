@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from usframe.errors import CheckpointError, RequestError, UsframeError
 from usframe.files import write_file
 from usframe.inference.checkpoints import load_backbone, sha256
 from usframe.inference.weights import read_weights
 from usframe.plugins.load import Plugins
+
+if TYPE_CHECKING:
+    import torch
 
 FORMS = (".pt", ".safetensors")
 
@@ -58,6 +62,28 @@ def inspect(path: Path, plugins: Plugins, backbones: Sequence[str] = ()) -> Foun
     )
 
 
+def mix(first: Path, second: Path, target: Path, *, share: float, half: bool) -> None:
+    """Write weights between those of two files, number by number: ``share`` of the second, the rest of the first.
+
+    Of weights and what they became by training, this keeps more of what the first could do: Wortsman et al.,
+    "Robust fine-tuning of zero-shot models", 2022. Raises as `export` does, and `RequestError` for other weights.
+    """
+    check_target(target)
+    one, other = (read(path) for path in (first, second))
+    if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
+        raise RequestError(f"{first} and {second} hold weights of different networks, which cannot be mixed")
+    write(
+        {
+            name: (value.float() * (1 - share) + other[name].float() * share).to(other[name].dtype)
+            if value.is_floating_point()
+            else other[name]
+            for name, value in one.items()
+        },
+        target,
+        half=half,
+    )
+
+
 def export(source: Path, target: Path, *, half: bool) -> None:
     """Write the weights of a file as ``target``, ``half``: in half precision.
 
@@ -65,18 +91,30 @@ def export(source: Path, target: Path, *, half: bool) -> None:
     the file, such as the state of an optimiser, is left behind. Raises `RequestError` for another suffix and for a
     target that is there, `CheckpointError` for a source that is no weights, and `WriteError`.
     """
-    import torch
-    from safetensors.torch import save
+    check_target(target)
+    write(read(source), target, half=half)
 
+
+def check_target(target: Path) -> None:
     if target.suffix not in FORMS:
         raise RequestError(f"{target}: weights are written as {' or '.join(FORMS)}; name it so")
     if target.exists():
         raise RequestError(f"{target} is there already; choose another name or remove it")
+
+
+def read(source: Path) -> Mapping[str, torch.Tensor]:
     if not source.is_file():
         raise CheckpointError(f"checkpoint {source} does not exist")
+    return read_weights(source)
+
+
+def write(weights: Mapping[str, torch.Tensor], target: Path, *, half: bool) -> None:
+    import torch
+    from safetensors.torch import save
+
     state = {
         name: (value.half() if half and value.is_floating_point() else value).contiguous().clone()
-        for name, value in read_weights(source).items()
+        for name, value in weights.items()
     }
     if target.suffix == ".safetensors":
         write_file(target, save(state))
