@@ -152,8 +152,8 @@ def test_a_process_that_is_free_does_what_another_has_not_begun(data: DataSet, t
     text = SLOW.format(tests=str(Path(__file__).parents[1]), records=str(data.out / ".usframe/cases"))
     (tmp_path / "slow.py").write_text(text)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    words = data.request("-p", "box", "--backbone", "slow", "--plugin", str(tmp_path / "slow.py"))
-    command = [*launcher, "-m", "usframe", *words]
+    words = data.request("-p", "box", "--backbone", "slow", "overlays=false", "baselines=false")
+    command = [*launcher, "-m", "usframe", *words, "--plugin", str(tmp_path / "slow.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
