@@ -52,7 +52,7 @@ function fromFile(number, file) {
     const script = make("script", { src: file });
     slices.waiting.set(number, arrived);
     script.onload = () => (slices.waiting.delete(number), script.remove());
-    script.onerror = () => failed(new Error(`${decodeURIComponent(file)} is not beside this page`));
+    script.onerror = () => failed(new Error(`The file of ${REPORT.cases[number][0]} is not beside this page`));
     document.head.append(script);
   });
 }

@@ -14,13 +14,18 @@ from usframe.reporting.style import resize
 
 SIDE = 512  # pixels of the longer side, at most
 STEPS = ((SIDE, 60), (SIDE, 40), (384, 40), (320, 35), (256, 30))  # side and WebP's quality, the best first
-CASE, SLICE = 400_000, 7_000  # letters that a case may take, and each of its slices where there are many
+CASE, SLICE = 400_000, 8_800  # letters that a case may take, and each of its slices where there are many
+LEAST = 0.5  # of them for the pictures, however many outlines there are
 TRIED = 3  # slices that say how large the others will be
 
 
-def encode_slices(data: Slices) -> list[str]:
-    """Every slice of ``data`` (D, H, W) in 0-1 as WebP in base 64, as good as there is room for."""
-    room = max(CASE, SLICE * len(data))
+def encode_slices(data: Slices, taken: int = 0) -> list[str]:
+    """Every slice of ``data`` (D, H, W) in 0-1 as WebP in base 64, as good as there is room for.
+
+    ``taken``: letters that the outlines of the case take.
+    """
+    all_of_it = max(CASE, SLICE * len(data))
+    room = max(all_of_it - taken, LEAST * all_of_it)
     tried = np.unique(np.linspace(0, len(data) - 1, TRIED + 2).round().astype(int)[1:-1])
     for side, quality in STEPS:
         mean = np.mean([len(_encode(data[frame], side, quality)) for frame in tried])

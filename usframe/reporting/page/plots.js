@@ -125,7 +125,7 @@ function byDistance(told, answer, object) {
 }
 
 // One row for each prompt: a dot per case, a box from the first to the third quartile, and the median.
-function drawCases(svg, groups, column, go) {
+function drawCases(svg, groups, column) {
   const every = groups.flatMap(({ dots }) => dots.map(([value]) => value));
   const row = 26;
   const height = Math.max(1, groups.length) * row + ROOM.bottom + 8;
@@ -150,9 +150,8 @@ function drawCases(svg, groups, column, go) {
     group.append(make("text", { class: "label", x: left - 4, y: middle + 4, "text-anchor": "end" }, fitted(label, left / 7)));
     if (sorted.length > 3) group.append(make("rect", { class: "box", x: x(first), y: middle - 9, width: Math.max(1, x(third) - x(first)), height: 18 }));
     dots.forEach(([value, number, line], k) => {
-      const dot = make("circle", { class: "dot", cx: x(value), cy: middle + (((k * 7) % 11) - 5) * 1.4, r: 3 });
+      const dot = make("circle", { class: "dot", "data-line": line, cx: x(value), cy: middle + (((k * 7) % 11) - 5) * 1.4, r: 3 });
       dot.append(make("title", {}, `${REPORT.cases[number][0]}: ${said(value, column.digits)}`));
-      dot.addEventListener("click", () => go(line));
       group.append(dot);
     });
     group.append(make("line", { class: "median", x1: x(half), x2: x(half), y1: middle - 10, y2: middle + 10 }));

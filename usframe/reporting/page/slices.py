@@ -25,6 +25,7 @@ from usframe.scoring.quality import expected_dice
 from usframe.types import Prompt, Segmentation, Spacing
 
 FOLDER = "report"  # of OUT
+TOLERANCE = 0.75  # pixels of the largest picture that an outline may stray by
 BEGIN, END = "usframe_case(\n", ");\n"
 
 Numbers: TypeAlias = dict[str, "list[float | None]"]  # object id -> a number for every slice
@@ -47,7 +48,7 @@ class CaseSlices:
     body: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tolerance = max(0.5, 0.5 / scale(self.shape[1:]))
+        self.tolerance = TOLERANCE / scale(self.shape[1:])
         self.head = {"case": self.case, "shape": list(self.shape), "answers": {}}
         if self.spacing_mm is not None:
             self.head["pixel"] = [round(float(side), 6) for side in self.spacing_mm[:0:-1]]
@@ -81,10 +82,11 @@ class CaseSlices:
 
     def write(self, path: Path, data: Slices | None = None) -> None:
         """Write the file; ``data``: (D, H, W) in 0-1, where there is a volume to show. Raises `WriteError`."""
-        self.body["pictures"] = [] if data is None else encode_slices(data)
         if self.labels is not None:
             self.body["reference"] = outlines(self.labels, self.tolerance)
-        head, body = (json.dumps(part, separators=(",", ":"), allow_nan=False) for part in (self.head, self.body))
+        head, drawn = _compact(self.head), _compact(self.body)
+        pictures = [] if data is None else encode_slices(data, len(drawn))
+        body = f'{{"pictures":{_compact(pictures)},{drawn[1:]}'
         write_file(path, f"{BEGIN}[{head},\n{body}]{END}".replace("<", "\\u003c"))
 
     def _dice(self, mask: NDArray[np.uint8]) -> Numbers:
@@ -144,6 +146,10 @@ def head_of(text: str) -> Mapping[str, Any]:
     """The numbers of what `read_slices` answers. Raises `ValueError`."""
     told: Mapping[str, Any] = json.loads(text.partition("\n")[0][1:-1])
     return told
+
+
+def _compact(part: Any) -> str:
+    return json.dumps(part, separators=(",", ":"), allow_nan=False)
 
 
 def _rounded(values: NDArray[Any]) -> list[float | None]:

@@ -21,6 +21,7 @@ class Table {
     for (const id of ["search", "prompt", "object", "set", "limited", "least", "most", "plain"]) byId(id).addEventListener("input", again);
     byId("worst").addEventListener("click", () => { this.worst(); this.fill(true); });
     byId("clear").addEventListener("click", () => this.clear());
+    byId("spread").addEventListener("click", ({ target }) => target.dataset.line && go(REPORT.rows[target.dataset.line]));
     byId("further").addEventListener("click", () => { this.limit += PAGE * 5; this.fill(); });
   }
 
@@ -147,13 +148,13 @@ class Table {
     for (const prompt of REPORT.prompts.keys()) {
       for (const object of objects) {
         const dots = this.lines.filter((line) => line[PROMPT] === prompt && line[OBJECT] === object && line[column.at] !== null)
-          .map((line) => [line[column.at], line[CASE], line]);
+          .map((line) => [line[column.at], line[CASE], numberOf.get(line)]);
         const label = `${REPORT.prompts[prompt]}${objects.length > 1 ? `, ${REPORT.objects[object]}` : ""}`;
         if (dots.length) groups.push({ label, dots, plain: !isNetwork(prompt) });
       }
     }
     byId("spread-title").textContent = `${column.label} over cases`;
-    drawCases(byId("spread"), groups, column, this.go);
+    drawCases(byId("spread"), groups, column);
     this.plotDistances();
   }
 
