@@ -139,10 +139,9 @@ def _sources(entries: Sequence[tuple[str, Entry]]) -> list[Path]:
         with contextlib.suppress(UsframeError, TypeError):
             target: Any = entry.load()
             target = target if isfunction(target) or isclass(target) else type(target)
-            file, depth = getsourcefile(target), target.__module__.count(".")
-            found.append(
-                Path(file or "").absolute() if not depth else Path(file or "").absolute().parents[depth - 1]
-            )
+            if file := getsourcefile(target):
+                inner = target.__module__.count(".")
+                found.append(Path(file).absolute().parents[inner - 1] if inner else Path(file).absolute())
     return found
 
 
