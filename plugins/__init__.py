@@ -18,6 +18,7 @@ def usframe_register_readers(register: Register) -> None:
         "usframe_plugins.readers.image:ImageReader",
         suffixes=(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
     )
+    register("dicom", "usframe_plugins.readers.dicom.reader:DicomReader", suffixes=(".dcm", ".dicom", ".ima"))
 
 
 @hookimpl
