@@ -18,6 +18,7 @@ from usframe.types import Volume
 
 OTHERS = {
     **{".jpg": ".png", ".jpeg": ".png", ".seg.nrrd": ".nrrd"},
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv"), ".tif"),
     **dict.fromkeys((".dcm", ".dicom", ".ima", "/.dcm", "/.dicom", "/.ima"), ".nii.gz"),
 }
 
