@@ -18,6 +18,8 @@ def usframe_register_readers(register: Register) -> None:
         "usframe_plugins.readers.image:ImageReader",
         suffixes=(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
     )
+    register("video", "usframe_plugins.readers.video:VideoReader", suffixes=(".mp4", ".avi", ".mov", ".mkv"))
+    register("dicom", "usframe_plugins.readers.dicom.reader:DicomReader", suffixes=(".dcm", ".dicom", ".ima"))
 
 
 @hookimpl

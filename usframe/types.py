@@ -158,6 +158,8 @@ class Reader(Protocol):
     (slices), ``h`` (rows) and ``w`` (columns); ``auto`` is the format's own meaning.
 
     Optional, for formats whose headers name other files: ``files(path) -> list[Path]``, all that `read` opens.
+    Optional, for formats of which a folder of files can be one case: ``folders = True``. All that takes a path gets
+    that of the folder then, and ``files`` is what it holds.
     """
 
     def read(

@@ -5,7 +5,8 @@ A *layout* spells the stored axes in the order the format indexes them: "whd" is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,16 @@ def check_file(path: Path) -> None:
         raise ReadError(f"{path}: is {'a folder' if path.is_dir() else 'a pipe, a socket or a device'}, not a file")
     if path.stat().st_size == 0:
         raise ReadError(f"{path}: the file is empty")
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Paths by their names, in which numbers count as such: 2 before 10."""
+
+    def key(path: Path) -> tuple[list[tuple[int, str]], str]:
+        parts = re.split(r"(\d+)", path.name)
+        return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts if part], path.name
+
+    return sorted(paths, key=key)
 
 
 def one_line(error: Exception) -> str:

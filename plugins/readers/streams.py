@@ -31,9 +31,13 @@ def check_promise(path: Path, needed: int, stored: int, *, gzipped: bool) -> Non
         raise ReadError(f"{path}: is shorter than its header says ({_size(needed)} of voxels), the file is damaged")
     if not gzipped:
         check_end(path, needed, stored)
-    memory = _memory()
-    if needed > memory:
-        raise ReadError(f"{path}: its header promises {_size(needed)}, more than this machine's {_size(memory)}")
+    check_memory(path, needed)
+
+
+def check_memory(path: Path, needed: int, what: str = "its header promises") -> None:
+    """Raise `ReadError` for more bytes than this machine has memory."""
+    if needed > (memory := _memory()):
+        raise ReadError(f"{path}: {what} {_size(needed)}, more than this machine's {_size(memory)}")
 
 
 def check_end(path: Path, needed: int, stored: int) -> None:

@@ -152,9 +152,9 @@ def test_a_link_to_a_file_that_is_gone_is_a_case_all_the_same(tmp_path):
         ("l/a.nii", "v", "l", "", "no such file or folder"),
         ("v/a.nii", "v", "l", "", "no such file or folder"),
         ("v/imagesTr/a.nii v/labelsTr/a.nii", "v", None, "", "holds only folders (imagesTr, labelsTr)"),
-        ("v/a.dcm v/b.txt", "v", None, "", "found: a.dcm, b.txt; known suffixes: .bmp"),
+        ("v/a.doc v/b.txt", "v", None, "", "found: a.doc, b.txt; known suffixes: .bmp"),
         ("v/", "v", None, "", "found: nothing"),
-        ("v/a.dcm", "v/a.dcm", None, "", "unknown suffix"),
+        ("v/a.doc", "v/a.doc", None, "", "unknown suffix"),
         ("v/a.nii l/a.nii", "v", "l/a.nii", "", "give two of a kind"),
         ("v/a.nii v/b.nii", "v", "v", "", "label_suffix, such as _gt"),
         ("v/a_gt.nii", "v", "v", "_gt", "none is a volume"),
@@ -275,4 +275,4 @@ def test_a_case_without_labels_has_none_to_read(source):
 
 def test_an_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(ReadError, match=r"\.nii\.gz"):
-        read_volume(tmp_path / "a.dcm")
+        read_volume(tmp_path / "a.doc")

@@ -108,7 +108,7 @@ def test_a_mask_replaces_an_older_one_with_its_data_file(tmp_path):
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
     with pytest.raises(ReadError, match=r"\.nii\.gz"):
-        write_mask(tmp_path / "m.dcm", MASK, VOLUME, plugins=PLUGINS)
+        write_mask(tmp_path / "m.doc", MASK, VOLUME, plugins=PLUGINS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
-"""What the slice axis of a volume is: whether distances are measured within each frame, and what a voxel holds."""
+"""How a volume is measured: its voxel size, whether distances are taken within each frame, what a voxel holds."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import is_dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +13,32 @@ from usframe.types import Volume
 UNKNOWN = "the voxel size is unknown"
 PLACEHOLDER = "a third spacing of exactly 1 in a header without position or orientation looks like a placeholder"
 ASSUMED = "{}: the third axis was taken as time and distances are measured per frame; axis=space measures in 3D"
+
+
+def measured(volume: Volume, axis: str, given: Sequence[float]) -> tuple[Volume, bool, str, tuple[str, ...]]:
+    """``volume`` with the voxel size ``given`` (x, y, z) in mm, where its file tells none or has a placeholder.
+
+    After it, `is_per_frame` with its note, and notes on what became of ``given``.
+    """
+    spacing = volume.spacing_mm
+    if not given:
+        return volume, *is_per_frame(volume, axis), ()
+    told = "spacing=[" + ", ".join(f"{mm:g}" for mm in given) + "]"
+    d, h, w = (float(mm) for mm in reversed(given))
+    if spacing is None or (not (volume.time or volume.flat) and looks_like_placeholder(volume)):
+        grid: Any = volume.grid
+        if is_dataclass(grid) and not isinstance(grid, type):
+            grid = replace(grid, affine=None, spacing_mm=(d, h, w))
+        sized = replace(volume, spacing_mm=(d, h, w), grid=grid)
+        per_frame, _ = is_per_frame(sized, "space" if axis == "auto" and not volume.time else axis)
+        why = "tells no voxel size" if spacing is None else "has a placeholder for its voxel size"
+        return sized, per_frame, "", (f"the file {why}: {told} was taken, in mm",)
+    first = 1 if volume.time or volume.flat else 0
+    notes: tuple[str, ...] = ()
+    if not np.allclose((d, h, w)[first:], spacing[first:], rtol=0.01):
+        size = " x ".join(f"{mm:.4g}" for mm in reversed(spacing))
+        notes = (f"the file tells its voxel size, {size} mm, which was kept: {told} is for files that tell none",)
+    return volume, *is_per_frame(volume, axis), notes
 
 
 def is_per_frame(volume: Volume, axis: str = "auto") -> tuple[bool, str]:

@@ -82,7 +82,9 @@ class Cache:
 
     def _sources(self, case: Case) -> list[list[Any]]:
         """Name, size and time of the files of a case, which tell whether they have changed."""
-        states = [(path.name, path.stat()) for path in every_file(case, self.plugins).values()]
+        paths = every_file(case, self.plugins).values()
+        inner = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+        states = [(path.name, path.stat()) for path in inner]
         return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
 
 

@@ -16,7 +16,7 @@ from unicodedata import normalize
 from usframe.config.schema import Paired
 from usframe.data.case import Case
 from usframe.data.meaning import Meaning
-from usframe.data.volumes import check_readers
+from usframe.data.volumes import check_readers, takes_folders
 from usframe.errors import PairingError
 from usframe.objects import ObjectNames
 from usframe.plugins import Plugins
@@ -33,12 +33,12 @@ def pair_cases(
 ) -> list[Case]:
     """One case per volume, sorted by name; every ``Case.labels`` is None where no ``labels`` are given.
 
-    ``volumes`` and ``labels`` are folders (searched without their subfolders; hidden files and files of
-    unknown suffix are ignored) or one file each. The labels of case ``a`` are in ``a<label_suffix>`` plus any
-    known suffix; both may lie in one folder where ``label_suffix`` tells them apart. ``a_0000.nii.gz`` is the
-    volume of case ``a`` where the labels are called so (nnU-Net). Raises `PairingError` listing every volume
-    without labels, every labels without a volume, and every case with two candidates. Volumes whose ``role`` is
-    ``masks`` need not be there for all labels.
+    ``volumes`` and ``labels`` are folders (hidden files and files of unknown suffix are ignored) or one file each.
+    Subfolders are not searched; where there is nothing else, each is one case. The labels of case ``a`` are in
+    ``a<label_suffix>`` plus any known suffix; both may lie in one folder where ``label_suffix`` tells them apart.
+    ``a_0000.nii.gz`` is the volume of case ``a`` where the labels are called so (nnU-Net). Raises `PairingError`
+    listing every volume without labels, every labels without a volume, and every case with two candidates.
+    Volumes whose ``role`` is ``masks`` need not be there for all labels.
     """
     volumes, labels = Path(volumes), None if labels is None else Path(labels)
     files = _listing(volumes, role, readers)
@@ -103,7 +103,7 @@ def find_cases(
 
 
 def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
-    """The visible files of a folder (or the one file) that some reader knows."""
+    """The visible files of a folder (or the one file) that some reader knows, or else folders that are cases."""
     known = tuple(suffix for entry in readers for suffix in entry.suffixes)
     if place.is_file():
         if not place.name.lower().endswith(known):
@@ -115,10 +115,21 @@ def _listing(place: Path, role: str, readers: Registry) -> list[Path]:
     files = [path for path in visible if path.name.lower().endswith(known)]
     if files:
         return files  # a folder of such a name among them, which fails its case
-    folders = [path.name for path in visible if path.is_dir()]
+    inner = [path for path in visible if path.is_dir()]
+    cases = [path for path in inner if takes_folders(path, readers)]
+    if cases and (strange := [path.name for path in inner if path not in cases]):
+        raise PairingError(
+            f"{role}={place}: the folders in it are cases, but {_some(strange)} cannot be one: it must hold the "
+            "pictures of one case, or the DICOM files of one series, and nothing else that can be read"
+        )
+    if cases:
+        return cases
+    folders = [path.name for path in inner]
     others = [path.name for path in visible if not path.is_dir()]
     if folders and not others:
         raise PairingError(f"{role}={place} holds only folders ({_some(folders)}); name the one with the files")
+    if bare := [path.name for path in visible if path.is_file() and _is_dicom(path)]:
+        raise PairingError(f"{role}={place}: {_some(bare)} is DICOM without a suffix; add .dcm to the names")
     raise PairingError(
         f"{role}={place} holds no file that can be read; found: {_some(others + folders) or 'nothing'}; "
         f"known suffixes: {', '.join(sorted(known))}"
@@ -131,7 +142,7 @@ def _by_case(paths: Iterable[Path], readers: Registry, label_suffix: str = "") -
     label_suffix = normalize("NFC", label_suffix)
     for path in paths:
         suffix, _ = readers.for_path(path)
-        tails = [suffix[at:] for at in range(len(suffix)) if suffix[at] == "."] + [""]
+        tails = [suffix[at:] for at in range(len(suffix)) if suffix[at] == "." and suffix[0] != "/"] + [""]
         for tail in tails if label_suffix else tails[:1]:  # _Mask.seg reaches into .seg.nrrd
             stem = normalize("NFC", path.name[: len(path.name) - len(tail)])
             if stem.endswith(label_suffix):
@@ -190,6 +201,12 @@ def _hint(found: Files, answers: Files, tried: str = "") -> list[str]:
     if same := {*found} & {*answers}:
         return [f"hint: without label_suffix={tried}, {len(same)} of them pair"] if tried else []
     return [f"hint: labels have the name of their volume, here such as {min(found)}, and label_suffix= after it"]
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file has the mark of DICOM, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _some(names: list[str]) -> str:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usframe.config.schema import Score
 from usframe.data.alignment import affine_of, resample
-from usframe.data.axis import is_per_frame
+from usframe.data.axis import measured
 from usframe.data.meaning import Meaning
 from usframe.data.reading import judged, on_grid
 from usframe.data.volumes import PlacedGrid, read_volume, reader_takes_role
@@ -73,10 +74,12 @@ def read_masks(
     place = partial(on_grid, volume=grid, geometry=settings.geometry, meaning=meaning, ignore=settings.ignore)
     reference = place(labels_path, replace(labels, notes=()), role="labels")
     answer = place(mask_path, mask, role="mask")
-    per_frame, assumed = is_per_frame(grid, settings.axis)
+    sized, per_frame, assumed, taken = measured(grid, settings.axis, settings.spacing)
     data, ignored, known, counted = judged(reference.data, settings.ignore, sparse=settings.sparse)
-    told = dict.fromkeys((*notes, *reference.notes, *answer.notes, *counted, *([assumed] if assumed else [])))
-    return MaskPair(replace(reference, data=data), answer, per_frame, tuple(told), ignored, known)
+    told = (*notes, *reference.notes, *answer.notes, *taken, *counted, *([assumed] if assumed else []))
+    size: dict[str, Any] = {"spacing_mm": sized.spacing_mm, "grid": sized.grid}
+    reference, answer = replace(reference, data=data, **size), replace(answer, **size)
+    return MaskPair(reference, answer, per_frame, tuple(dict.fromkeys(told)), ignored, known)
 
 
 def _common(path: Path, labels: Volume, mask: Volume, image: Volume | None) -> Volume:

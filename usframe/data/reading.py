@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from usframe.arrays import blocks, gather, release, values_of
 from usframe.config.schema import Paired
 from usframe.data.alignment import align
-from usframe.data.axis import is_per_frame
+from usframe.data.axis import measured
 from usframe.data.case import Case
 from usframe.data.meaning import Meaning, mapped, whole_numbers
 from usframe.data.volumes import check_readers, read_shape, read_volume
@@ -75,7 +75,8 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
     volume = read_volume(case.volume, layout=settings.layout, allow_outside=outside, plugins=plugins)
     notes, labels, ignored, known = volume.notes, None, None, None
     names: Mapping[int, str] = {}
-    per_frame, assumed = is_per_frame(volume, settings.axis)
+    sized, per_frame, assumed, told = measured(volume, settings.axis, settings.spacing)
+    notes += told
     if case.labels is not None:
         read = read_labels(
             case.labels,
@@ -94,7 +95,7 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
         data, repaired = normalise_intensity(volume.data, settings.intensity)
     except CaseError as error:
         raise CaseError(f"{case.volume}: {error}") from error
-    reading = Reading(volume, labels, data, notes + repaired, per_frame, names, ignored, known)
+    reading = Reading(sized, labels, data, notes + repaired, per_frame, names, ignored, known)
     reading.rest()
     return reading
 

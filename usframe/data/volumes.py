@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from usframe.errors import CaseError, ReadError, UsframeError
 from usframe.plugins import Plugins, load_plugins
-from usframe.plugins.registry import Entry, blame
+from usframe.plugins.entry import Entry
+from usframe.plugins.registry import Registry, blame
 from usframe.types import Grid, Reader, Role, Spacing, Volume
 
 T = TypeVar("T")
@@ -90,7 +92,9 @@ def read_shape(path: Path, *, layout: str = "auto", plugins: Plugins) -> tuple[i
 
 
 def files_of(path: Path, plugins: Plugins) -> list[Path]:
-    """``path`` and the files that its header names, those that its data are in."""
+    """``path`` and the files that its header names, those that its data are in; a folder is all that it holds."""
+    if path.is_dir():
+        return [path]
     _, entry = plugins.readers.for_path(path)
     try:
         return list(dict.fromkeys([path, *_ask(entry, path, lambda reader: _named(reader, path))]))
@@ -100,8 +104,19 @@ def files_of(path: Path, plugins: Plugins) -> list[Path]:
 
 def check_readers(paths: Iterable[Path], plugins: Plugins) -> None:
     """Raise `PluginError` where the reader of one of the files cannot be had."""
-    for entry in {plugins.readers.for_path(path)[1] for path in paths}:
+    for entry, path in {plugins.readers.for_path(path)[1]: path for path in paths}.items():
         entry.load()
+        with suppress(CaseError):
+            _ask(entry, path, takes_role)  # makes one, which may need a package that is not installed
+
+
+def takes_folders(path: Path, readers: Registry[Any]) -> bool:
+    """Whether ``path`` is a folder that can be read as one case."""
+    try:
+        _, entry = readers.for_path(path)
+    except CaseError:
+        return False
+    return bool(_ask(entry, path, lambda reader: getattr(reader, "folders", False)))
 
 
 def reader_takes_role(path: Path, plugins: Plugins) -> bool:
@@ -126,9 +141,9 @@ def _check_inside(path: Path, reader: Reader) -> None:
 
 
 def _named(reader: Reader, path: Path) -> list[Path]:
-    """The files that the header of ``path`` names, for a reader that knows of such."""
+    """The files that the header of ``path`` names, or a folder holds, for a reader that knows of such."""
     files: Any = getattr(reader, "files", None)
-    return [Path(file) for file in files(path)] if files and path.is_file() else []
+    return [Path(file) for file in files(path)] if files and (path.is_file() or path.is_dir()) else []
 
 
 def _ask(entry: Entry, path: Path, what: Callable[[Reader], T]) -> T:

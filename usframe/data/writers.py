@@ -16,12 +16,20 @@ from usframe.plugins.load import Plugins, load_plugins
 from usframe.plugins.registry import blame
 from usframe.types import Volume
 
-LOSSLESS = {".jpg": ".png", ".jpeg": ".png", ".seg.nrrd": ".nrrd"}
+OTHERS = {
+    **{".jpg": ".png", ".jpeg": ".png", ".seg.nrrd": ".nrrd"},
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv"), ".tif"),
+    **dict.fromkeys((".dcm", ".dicom", ".ima", "/.dcm", "/.dicom", "/.ima"), ".nii.gz"),
+}
 
 
 def mask_suffix(source_suffix: str) -> str:
-    """The suffix of a mask for a source: the same, but .png for .jpg and .nrrd for .seg.nrrd."""
-    return LOSSLESS.get(source_suffix.lower(), source_suffix)
+    """The suffix of a mask for a source: the same, unless it loses values or cannot be written.
+
+    That is .png for .jpg, .nrrd for .seg.nrrd, .nii.gz for DICOM, and .tif for videos and folders of pictures.
+    """
+    suffix = source_suffix.lower()
+    return OTHERS.get(suffix, ".tif" if suffix.startswith("/") else source_suffix)
 
 
 def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins: Plugins | None = None) -> None:

@@ -20,7 +20,7 @@ from usframe.plugins.load import Plugins
 
 Standing = Literal["ok", "note", "problem"]
 PACKAGES = ("torch", "sam2", "accelerate", "numpy", "nibabel", "SimpleITK", "omegaconf", "pluggy", "click")
-EXTRAS = {"serve": ("starlette", "uvicorn", "blosc2"), "surface": ("skimage",)}
+EXTRAS = {"serve": ("starlette", "uvicorn", "blosc2"), "surface": ("skimage",), "dicom": ("pydicom", "highdicom")}
 ROOM = 5  # GB that a run with pictures can well need
 
 

@@ -85,15 +85,33 @@ class Registry(Generic[T]):
     def for_path(self, path: Path) -> tuple[str, Entry]:
         """The suffix of ``path`` (lower case) and its entry: case is ignored, the longest suffix wins.
 
-        Raises `ReadError` listing the known suffixes, `PluginError` for a suffix that several plugins register.
+        A folder without a suffix belongs to the entry of the files in it, and its suffix is "/" and that of the
+        first of them. Raises `ReadError` listing the known suffixes, or those that are mixed in a folder, and
+        `PluginError` for a suffix that several plugins register.
         """
         owned = self._by_suffix()
         fitting = [suffix for suffix in owned if path.name.lower().endswith(suffix)]
+        if not fitting and path.is_dir():
+            return self._for_folder(path)
         if not fitting:
             known = listing(sorted(owned))
             raise ReadError(f"{path}: no {self.kind} for this kind of file; known: {known}{self._suspects()}")
         suffix = max(fitting, key=len)
         return suffix, _only(owned[suffix], f"suffix {suffix!r}")
+
+    def _for_folder(self, folder: Path) -> tuple[str, Entry]:
+        visible = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+        known = tuple(self._by_suffix())
+        found = [self.for_path(file) for file in visible if file.name.lower().endswith(known)]
+        if not found:
+            raise ReadError(
+                f"{folder}: is a folder without a file that can be read; known: {listing(sorted(known))}"
+            )
+        if len({entry.name for _, entry in found}) > 1:
+            suffixes = ", ".join(sorted({suffix for suffix, _ in found}))
+            raise ReadError(f"{folder}: a folder that is one case holds files of one format, not {suffixes}")
+        suffix, entry = found[0]
+        return f"/{suffix}", entry
 
     def fate(self, entry: Entry) -> str:
         """What became of an entry that is not alone: "replaced by x.py", "clashes with other 1.0"; else nothing.

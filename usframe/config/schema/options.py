@@ -132,7 +132,7 @@ class Paired:
     ``axis``: what D is, ``space`` or ``time``. ``geometry``: what is done with labels whose header places them on
     another grid than their volume. ``allow_outside``: read data that lies outside the folder of the file that
     names it. ``sparse``: slices without any label are unknown, not empty. ``ignore``: the label of voxels that
-    nobody has judged.
+    nobody has judged. ``spacing``: the voxel size (x, y, z) in mm of files that tell none.
     """
 
     volumes: str = option("")
@@ -141,6 +141,7 @@ class Paired:
     label_layout: Layout | None = option(None)
     intensity: Intensity = option("auto")
     axis: Axis = option("auto")
+    spacing: list[float] = option([], least=1e-6, most=1e5)
     geometry: Geometry = option("refuse")
     sparse: bool = option(False)
     ignore: int | None = option(None, least=1, most=255)
@@ -155,4 +156,10 @@ def place_problems(config: Any) -> list[str]:
             problems.append(f"{key} is required: {flag} {key.upper()}")
         elif problem := inside(config.out, key, place):
             problems.append(problem)
-    return problems
+    return problems + spacing_problems(config.spacing)
+
+
+def spacing_problems(spacing: list[float]) -> list[str]:
+    """A line for a ``spacing`` that is given and has not three numbers."""
+    told = f"spacing={spacing} is not possible; write three numbers in mm, spacing=[x, y, z]"
+    return [told] * (len(spacing) not in (0, 3))

@@ -24,6 +24,7 @@ from usframe.config.schema.options import (
     Noise,
     Paired,
     option,
+    spacing_problems,
 )
 from usframe.config.schema.scored import Scored
 from usframe.config.schema.shard import Shard
@@ -162,7 +163,7 @@ class Predict(Paired, Networked, Scored):
         problems = super().problems()
         if not self.volumes:
             problems.append("volumes is required: -i VOLUMES")
-        problems += self._frames_problems()
+        problems += spacing_problems(self.spacing) + self._frames_problems()
         if self.shard is not None:
             try:
                 Shard.of_text(self.shard)

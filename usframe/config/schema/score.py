@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from usframe.config.schema.options import Axis, Geometry, Intensity, Layout, option
+from usframe.config.schema.options import Axis, Geometry, Intensity, Layout, option, spacing_problems
 from usframe.config.schema.predict import FILE_NAME, Metrics
 from usframe.config.schema.scored import Scored
 
@@ -28,6 +28,7 @@ class Score(Scored):
     layout: Layout = option("auto")
     intensity: Intensity = option("auto")
     axis: Axis = option("auto")
+    spacing: list[float] = option([], least=1e-6, most=1e5)
     geometry: Geometry = option("refuse")
     sparse: bool = option(False)
     ignore: int | None = option(None, least=1, most=255)
@@ -43,7 +44,7 @@ class Score(Scored):
 
     def problems(self) -> list[str]:
         given = {"masks": self.masks or self.sets, "labels": self.labels}
-        problems = super().problems()
+        problems = super().problems() + spacing_problems(self.spacing)
         problems += [f"{key} is required: --{key} {key.upper()}" for key, place in given.items() if not place]
         if self.sets and (self.masks or self.name != "masks"):
             problems.append("sets and masks or name exclude each other; name every set: sets={a: MASKS, b: MASKS}")

@@ -1,0 +1,1 @@
+"""DICOM: single pictures, clips, and folders with the files of a series."""

@@ -1,0 +1,86 @@
+"""DICOM files, and folders with those of one series, through pydicom."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usframe import ReadError, Volume, WriteError
+from usframe.arrays import Planes
+from usframe.errors import PluginError
+from usframe.types import Grid, Role
+
+from ..grid import FileGrid, axis_order, in_dhw, role_of, to_dhw
+
+if TYPE_CHECKING:
+    from .places import Place
+
+NATURAL = "dhw"
+
+
+class DicomReader:
+    """DICOM, a file or the folder of a series, through pydicom.
+
+    A file of several frames is a clip, or a volume where it says where the frames lie. The files of a folder are
+    the slices of one volume, in the order of their positions. No tag about a patient is read. Pixels are made grey.
+    """
+
+    folders = True
+
+    def __init__(self) -> None:
+        if find_spec("pydicom") is None:
+            raise PluginError("DICOM files need pydicom, which is not installed: pip install 'usframe[dicom]'")
+
+    def read(
+        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+    ) -> Volume:
+        from .files import read_file, slices_of
+        from .pixels import Frames
+        from .places import place_of
+
+        order = axis_order(layout, NATURAL)
+        labels = role_of(role, onto) != "volume"
+        slices = slices_of(path)
+        ranks, place = place_of(path, slices)
+        planes, notes = None, []
+        for number, (file, _) in enumerate(slices):
+            frames = Frames(file, read_file(file), labels=labels)
+            for at, frame in enumerate(frames, number):
+                planes = planes or Planes((len(ranks), *frame.shape), frame.dtype)
+                if frame.dtype != planes.dtype:
+                    raise ReadError(f"{path}: its files differ in depth ({frame.dtype} and {planes.dtype})")
+                planes.put(ranks[at], frame)
+            notes += frames.notes
+        assert planes is not None
+        return _volume(planes.array(), order, place, (*place.notes, *dict.fromkeys(notes)), path)
+
+    def files(self, path: Path) -> list[Path]:
+        """The files in the folder of a series."""
+        from .files import files_in
+
+        return files_in(path) if path.is_dir() else []
+
+    def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
+        from .files import frames_in, slices_of
+
+        slices = slices_of(path)
+        _, header = slices[0]
+        count = len(slices) if len(slices) > 1 else frames_in(header)
+        return in_dhw((count, int(header.Rows), int(header.Columns)), axis_order(layout, NATURAL))
+
+    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+        """Raises `WriteError`: a mask of a DICOM file is written as NIfTI."""
+        raise WriteError(f"{path}: masks are not written as DICOM; write them as .nii.gz")
+
+
+def _volume(stored: NDArray[np.generic], order: str, place: Place, notes: tuple[str, ...], path: Path) -> Volume:
+    """``stored`` (frames, rows, columns), with its axes in the ``order`` that the user names them in."""
+    data = to_dhw(stored, stored.shape, order, path)
+    affine = None if place.affine is None else place.affine[:, [*in_dhw((0, 1, 2), order), 3]]
+    spacing = None if place.spacing is None else in_dhw(place.spacing, order)
+    grid = FileGrid("dicom", order, stored.shape, affine, spacing)
+    return Volume(data, spacing, grid, notes, time=place.time and order[0] == "d", flat=len(stored) == 1)
