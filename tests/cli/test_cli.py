@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -64,15 +64,27 @@ def test_every_command_is_listed_and_has_help(name: str) -> None:
     assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 
 
+def parts_of(name: str) -> Iterator[tuple[list[str], click.Command]]:
+    """What is typed for a command, or for each that is in it."""
+    command = import_module(f"usframe.cli.{name}").command
+    yield [name], command
+    if isinstance(command, click.Group):
+        yield from (([name, part], inner) for part, inner in command.commands.items())
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_option_that_takes_one_value_is_refused_where_it_is_given_twice(name: str) -> None:
-    options = [option for option in import_module(f"usframe.cli.{name}").command.params if option.opts[0][0] == "-"]
-    takes_one = [option for option in options if not option.is_flag and "repeatable" not in (option.help or "")]
+    takes_one = [
+        (words, option)
+        for words, command in parts_of(name)
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag and "repeatable" not in (option.help or "")
+    ]
     assert takes_one
-    for option in takes_one:
+    for words, option in takes_one:
         spelt = option.opts[-1]
         first, second = getattr(option.type, "choices", ("1", "2"))[:2]
-        done = CliRunner().invoke(main, [name, option.opts[0], first, spelt, second])
+        done = CliRunner().invoke(main, [*words, option.opts[0], first, spelt, second])
         assert done.exit_code == 2
         told = f"Error: {spelt} is given 2 times ({first}, {second}); give one of them"
         assert done.output.splitlines()[-1] == told

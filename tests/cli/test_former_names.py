@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import usframe_
 
-from usframe.cli.former import COMMANDS, OPTIONS
+from usframe.config.guide import COMMANDS, OPTIONS
 
 SETTINGS = """\
 dataset:

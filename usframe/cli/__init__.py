@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from usframe import __version__
-from usframe.cli.former import command_now, option_now
 from usframe.cli.options import OWN_PROCESS
+from usframe.config.guide import command_now, option_now
 from usframe.errors import RequestError, UsframeError, escape, shown
 
 COMMANDS = {

@@ -18,7 +18,7 @@ from usframe.cli.options import in_its_process, option, overrides_of, plugin_fil
     metavar="[NAME=]MASKS",
     multiple=True,
     required=True,
-    help="File or folder with the masks to be scored; given several times, each with a name, they are compared.",
+    help="File or folder with the masks to be scored; repeatable with a NAME each, to compare them.",
 )
 @option("-l", "--labels", metavar="LABELS", required=True, help="File or folder with the labels.")
 @option("-i", "--volumes", metavar="VOLUMES", help="The images, to draw a picture of every case.")
