@@ -83,7 +83,7 @@ def test_an_option_that_takes_one_value_is_refused_where_it_is_given_twice(name:
     assert takes_one
     for words, option in takes_one:
         spelt = option.opts[-1]
-        first, second = getattr(option.type, "choices", ("1", "2"))[:2]
+        first, second = getattr(option.type, "choices", ("0", "1"))[:2]
         done = CliRunner().invoke(main, [*words, option.opts[0], first, spelt, second])
         assert done.exit_code == 2
         told = f"Error: {spelt} is given 2 times ({first}, {second}); give one of them"
