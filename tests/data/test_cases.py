@@ -152,7 +152,7 @@ def test_a_link_to_a_file_that_is_gone_is_a_case_all_the_same(tmp_path):
         ("l/a.nii", "v", "l", "", "no such file or folder"),
         ("v/a.nii", "v", "l", "", "no such file or folder"),
         ("v/imagesTr/a.nii v/labelsTr/a.nii", "v", None, "", "holds only folders (imagesTr, labelsTr)"),
-        ("v/a.doc v/b.txt", "v", None, "", "found: a.doc, b.txt; known suffixes: .bmp"),
+        ("v/a.doc v/b.txt", "v", None, "", "found: a.doc, b.txt; known suffixes: .avi"),
         ("v/", "v", None, "", "found: nothing"),
         ("v/a.doc", "v/a.doc", None, "", "unknown suffix"),
         ("v/a.nii l/a.nii", "v", "l/a.nii", "", "give two of a kind"),

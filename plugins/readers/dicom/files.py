@@ -83,6 +83,8 @@ def read_file(path: Path, *, pixels: bool = True) -> Dataset:
         if len(missing) == 3 or (pixels and not any(name in header for name in PIXELS)):
             why = "the file is damaged" if "Image" in kind else "keep only images here"
             raise ReadError(f"{path}: holds no pixels (it is {kind}); {why}")
+        if "Segmentation Storage" in kind:
+            raise ReadError(f"{path}: is a DICOM segmentation, which is not read; save it as .nii.gz or .seg.nrrd")
         if missing:
             raise ReadError(f"{path}: its header has no {' and no '.join(missing)}")
         if not 1 <= frames_in(header) <= path.stat().st_size:

@@ -20,10 +20,15 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
+    SegmentationStorage,
 )
+from usframe_plugins.readers.dicom import reader
 from usframe_plugins.readers.dicom.reader import DicomReader
 
 from usframe import ReadError, Volume, read_volume
+from usframe.data.volumes import check_readers
+from usframe.errors import PluginError
+from usframe.plugins.load import load_plugins
 
 READER = DicomReader()
 CLIP = np.random.default_rng(0).integers(0, 255, (5, 8, 10)).astype(np.uint8)
@@ -303,6 +308,7 @@ def report_document(path: Path) -> Path:
         (lambda path: path.write_bytes(b""), "empty"),
         (lambda path: path.write_bytes(b"nothing of the kind" * 99), "no DICOM file"),
         (report_document, "holds no pixels .it is Comprehensive SR Storage"),
+        (lambda path: save(path, CLIP, SOPClassUID=SegmentationStorage), "a DICOM segmentation, which is not read"),
         (lambda path: cut(save(path, CLIP), 0.2), "holds no pixels .*the file is damaged"),
         (lambda path: cut(save(path, CLIP), 0.7), "damaged"),
         (lambda path: cut(save(path, CLIP), 0.98), "damaged"),
@@ -334,6 +340,13 @@ def test_a_damaged_compressed_frame_is_one_line(tmp_path):
             refused(path)
         cut(path, 0.8)
         refused(path)
+
+
+def test_without_pydicom_the_cure_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "find_spec", lambda name: None)
+    path = save(tmp_path / "a.dcm", CLIP)
+    with pytest.raises(PluginError, match=r"pip install 'usframe\[dicom\]'"):
+        check_readers([path], load_plugins())
 
 
 def test_nothing_about_the_patient_is_kept(tmp_path):
