@@ -107,9 +107,8 @@ def test_it_is_carried_from_the_slices_that_the_rule_chooses(clip: DataSet) -> N
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_network_is_trained_with_the_loss_and_the_augmentation(clip: DataSet) -> None:
-    first, *words = clip.request("train.steps=1", "train.batch_size=1", "train.validate_every=1", "split.val=0")
-    words += ["train.losses.tversky=1", "augment.reverberation=1"]
-    done = usframe_(first, "finetune", *words)
+def test_a_network_is_trained_with_the_loss_and_the_augmentation(data: DataSet) -> None:
+    first, *words = data.request("train.steps=1", "train.batch_size=1", "train.validate_every=1")
+    done = usframe_(first, "finetune", *words, "train.losses.tversky=1", "augment.reverberation=1")
     assert done.exit_code == 0, done.output
-    assert "tversky" in rows_of(clip.out / "curve.csv")[0]
+    assert "tversky" in rows_of(data.out / "curve.csv")[0]
