@@ -1,12 +1,12 @@
 """How much faster slices and propagation are than SAM 2 as published scripts drive it (`benchmarks/plain_sam2.py`).
 
-    python benchmarks/speed.py [quick] [fp32] [bf16] [slices] [propagation] [BACKBONE]
+    python benchmarks/speed.py [quick] [busy] [fp32] [bf16] [slices] [propagation] [BACKBONE]
 
 The full-size network, or BACKBONE, on slices of its input size; random weights; five alternating runs, or with
 ``quick`` three, of fewer slices. In fp32, and in bf16 where the processor has it, always against the loop in fp32.
 A time counts where the masks agree: Dice of the logits above 0 of at least 0.999 in fp32, 0.99 in bf16. "of the
 limit" is what the matrix products and convolutions of our way would take at the speed of one large product on this
-machine, as a share of what it takes.
+machine, as a share of what it takes. ``busy``: one thread, and its time on the processor, where others run, too.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ STRATEGIES = ("point", "box", "box+point", "mask", "mask+point")
 AGREE = {"fp32": 0.999, "bf16": 0.99}
 KINDS = ("slices", "propagation")
 Logits = NDArray[np.float32]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,21 @@ class Case:
 
 
 def main(*words: str) -> None:
-    known = {"quick", *AGREE, *KINDS}
+    known = {"quick", "busy", *AGREE, *KINDS}
+    if "busy" in words:
+        torch.set_num_threads(1)
     names = [word for word in words if word not in known] or ["medsam2"]
     precisions = [word for word in words if word in AGREE] or (["fp32", "bf16"] if has_bf16() else ["fp32"])
     kinds = [word for word in words if word in KINDS] or list(KINDS)
     print(describe(names[0]), flush=True)
     for precision in precisions:
-        peak = measure_peak(precision)
+        clock = time.process_time if "busy" in words else time.perf_counter
+        peak = measure_peak(precision, clock)
         print(f"\n{precision} against fp32; one large matrix product: {peak / 1e9:.0f} GFLOP/s\n")
         print("| case | plain loop, s per slice | usframe | times as fast | of the limit | Dice |")
         print("|---|---|---|---|---|---|", flush=True)
         for case in cases(names[0], precision, "quick" in words, kinds):
-            print(row(case, peak, AGREE[precision], 3 if "quick" in words else 5), flush=True)
+            print(row(case, peak, AGREE[precision], 3 if "quick" in words else 5, clock), flush=True)
 
 
 def cases(name: str, precision: str, quick: bool, kinds: list[str]) -> Iterator[Case]:
@@ -103,7 +107,7 @@ def kept(answer: usframe.Segmentation) -> Logits:
     return answer.logits
 
 
-def row(case: Case, peak: float, least: float, runs: int) -> str:
+def row(case: Case, peak: float, least: float, runs: int, clock: Clock) -> str:
     """A line of the table, after a first run of both that is compared and not timed."""
     counter = FlopCounterMode(display=False, custom_mapping=ATTENTION)
     with counter:
@@ -113,7 +117,7 @@ def row(case: Case, peak: float, least: float, runs: int) -> str:
     share = expected.mean()
     if dice < least or not 0.01 < share < 0.99:
         return f"| {case.name} | no time: masks agree to a Dice of {dice:.4f}, {share:.0%} of them object | | | | |"
-    plain, ours = np.array([[timed(case.plain), timed(case.ours)] for _ in range(runs)]).T
+    plain, ours = np.array([[timed(case.plain, clock), timed(case.ours, clock)] for _ in range(runs)]).T
     ratios, median = sorted(plain / ours), statistics.median(ours)
     limit = counter.get_total_flops() / peak / median
     return (
@@ -122,10 +126,10 @@ def row(case: Case, peak: float, least: float, runs: int) -> str:
     )
 
 
-def timed(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+def timed(run: Callable[[], Any], clock: Clock) -> float:
+    started = clock()
     run()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -137,12 +141,12 @@ def attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int
 ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
 
 
-def measure_peak(precision: str, side: int = 2048) -> float:
+def measure_peak(precision: str, clock: Clock, side: int = 2048) -> float:
     """The most operations per second of five products of square matrices."""
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     left, right = torch.randn(2, side, side).to(dtype)
     with torch.inference_mode():
-        return 2 * side**3 / min(timed(lambda: left @ right) for _ in range(5))
+        return 2 * side**3 / min(timed(lambda: left @ right, clock) for _ in range(5))
 
 
 def load(name: str, precision: str) -> Any:
