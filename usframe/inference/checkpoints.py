@@ -42,7 +42,12 @@ def load_backbone(
     unfitting file, and `RequestError` for a device or precision that this machine lacks.
     """
     plugins = plugins or load_plugins()
-    factory = plugins.backbones.get(name)
+    try:
+        factory = plugins.backbones.get(name)
+    except PluginError as error:
+        if hint := _hidden("sam2"):
+            raise PluginError(f"backbone {name} cannot be built: {error}{hint}") from error
+        raise
     where = resolve_device(device)
     weights: Weights = "pretrained" if checkpoint is None else Path(checkpoint)
     if str(checkpoint) == RANDOM:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import html.parser
+import json
 import os
 import pty
 import shutil
@@ -41,21 +44,37 @@ NAMES = {
 
 
 class Page(html.parser.HTMLParser):
-    """The tags and attributes of a page."""
+    """The tags and attributes of a page; its scripts are data, or the one that its policy allows by its hash."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.wrong: list[str] = []
+        self.policy, self.script = "", dict[str, str | None]()
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.wrong += [tag] * (tag in ("script", "iframe", "object", "embed", "base"))
+        self.wrong += [tag] * (tag in ("iframe", "object", "embed", "base"))
+        self.script = dict(attributes) if tag == "script" else {}
+        if tag == "script":
+            self.script.setdefault("type", None)
+        if tag == "meta" and dict(attributes).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attributes)["content"] or ""
         for name, value in attributes:
             place = (value or "").strip().lower()
             led_out = name in ("src", "href") and place.startswith(
                 ("javascript:", "data:", "http", "//", "/", "..")
             )
             self.wrong += [f"{tag} {name}={value}"] * (name.startswith("on") or led_out or value == "x")
+
+    def handle_data(self, data: str) -> None:
+        if not self.script:
+            return
+        if self.script["type"] == "application/json":
+            json.loads(data)
+        else:
+            digest = base64.b64encode(hashlib.sha256(data.encode()).digest()).decode()
+            self.wrong += [f"script {data[:40]}"] * (f"'sha256-{digest}'" not in self.policy)
+        self.script = {}
 
 
 def checked(scene: Scene) -> None:
