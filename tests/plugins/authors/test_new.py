@@ -82,7 +82,7 @@ def test_a_name_that_cannot_be_is_one_line(kind: str, name: str, told: str, tmp_
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
-    done = usframe_("plugins", "new", "metric", "fresh", "-o", tmp_path / "made")
+    done = usframe_("plugins", "new", "metric", "untouched", "-o", tmp_path / "made")
     assert (done.exit_code, list((tmp_path / "made").iterdir())) == (2, [])
     assert (
         done.output
