@@ -474,5 +474,5 @@ def check_kept(session: Session) -> None:
         np.testing.assert_array_equal(again.mask, session.mask)
 
 
-Labelling.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+Labelling.TestCase.settings = settings(max_examples=200, stateful_step_count=12, deadline=None)
 TestAnySequence = Labelling.TestCase
