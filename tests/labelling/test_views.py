@@ -134,6 +134,7 @@ def test_planes_across_are_drawn_to_scale_and_answer_clicks_and_the_wheel(browse
         assert high / wide == pytest.approx(HEIGHT * 0.4031 / (DEPTH * 1.5), rel=0.05)
 
         page.mouse.click(*reader.place(0.5, 0.35, "view-2"))  # slice 2 again, and a row of the upper disc
+        reader.wait("document.getElementById('told-1').textContent !== 'Row 18 of 0 to 35'")
         row = int(page.inner_text("#told-1").split()[1])
         assert 5 <= row <= 15
         reader.drag(share(X, Y, reader))
@@ -144,11 +145,12 @@ def test_planes_across_are_drawn_to_scale_and_answer_clicks_and_the_wheel(browse
         page.keyboard.down("Shift")
         reader.drag(share(X, Y, reader))
         page.keyboard.up("Shift")
-        assert [page.inner_text(f"#told-{axis}").split()[1] for axis in (1, 2)] == [str(Y), str(X)]
+        for axis, at in ((1, Y), (2, X)):
+            reader.wait(f"document.getElementById('told-{axis}').textContent.split(' ')[1] === '{at}'")
         assert len(reader.case()["objects"][0]["prompts"]["2"]["points"]) == 1
         seen(reader, "view-2")
         page.mouse.click(*reader.place(0.7, 0.5, "view-2"))
-        assert page.inner_text("#number").split()[1] in ("3", "4")
+        reader.wait("['3', '4'].includes(document.getElementById('number').textContent.split(/[ ,]+/)[1])")
 
         page.keyboard.press("v")
         assert page.is_hidden("#view-1")
@@ -166,7 +168,7 @@ def test_a_request_that_is_overtaken_is_called_off(browser: Any, data: DataSet) 
             reader.page.mouse.wheel(0, 100)
         with reader.page.expect_response("**/planes/1/20"):
             reader.page.mouse.wheel(0, 100)
-        assert reader.page.inner_text("#told-1").startswith("Row 20")
+        reader.wait("document.getElementById('told-1').textContent.startsWith('Row 20')")
         assert "planes/1/19" in gone
         reader.page.unroute_all()
 
