@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from usframe.scoring.metrics import METRICS, SLICES, RowKey
 from usframe.scoring.quality import quality_rows
 from usframe.types import Prompt, Segmentation
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 SHAPE = (9, 60, 80)
 NAMES = ("case_1", "</script><b>bold</b>", "müller_2", "case_10")  # the third is the worst
 SHIFTS = {"case_1": 1, "</script><b>bold</b>": 2, "müller_2": 6, "case_10": 3}
@@ -109,17 +106,6 @@ class Reader:
             for (let n = 0; n < data.length; n += 4) found += Math.abs(data[n] - data[n + 2]) > 12;
             return found; }"""
         return int(self.page.evaluate(script))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium on this machine")
-    with api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 def test_the_worst_lines_come_first_and_lines_are_sorted_and_filtered(browser: Any, tmp_path: Path) -> None:
