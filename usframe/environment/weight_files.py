@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usframe.errors import CheckpointError, RequestError, UsframeError
-from usframe.files import write_file
 from usframe.inference.checkpoints import load_backbone, sha256
 from usframe.inference.weights import read_weights
 from usframe.plugins.load import Plugins
@@ -38,11 +36,7 @@ class Found:
 
 def inspect(path: Path, plugins: Plugins, backbones: Sequence[str] = ()) -> Found:
     """Read a file and load it into each of the ``backbones``, or into all of them. Raises `CheckpointError`."""
-    if not path.is_file():
-        raise CheckpointError(
-            f"checkpoint {path} {'is a folder, not a file' if path.is_dir() else 'does not exist'}"
-        )
-    state = read_weights(path)
+    state = read(path)
     fits, problems = [], []
     for name in backbones or plugins.backbones.names():
         try:
@@ -68,20 +62,19 @@ def mix(first: Path, second: Path, target: Path, *, share: float, half: bool) ->
     Of weights and what they became by training, this keeps more of what the first could do: Wortsman et al.,
     "Robust fine-tuning of zero-shot models", 2022. Raises as `export` does, and `RequestError` for other weights.
     """
+    from usframe.training.weights import write_weights
+
     check_target(target)
     one, other = (read(path) for path in (first, second))
     if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
         raise RequestError(f"{first} and {second} hold weights of different networks, which cannot be mixed")
-    write(
-        {
-            name: (value.float() * (1 - share) + other[name].float() * share).to(other[name].dtype)
-            if value.is_floating_point()
-            else other[name]
-            for name, value in one.items()
-        },
-        target,
-        half=half,
-    )
+    mixed = {
+        name: (value.float() * (1 - share) + other[name].float() * share).to(other[name].dtype).contiguous()
+        if value.is_floating_point()
+        else other[name]
+        for name, value in one.items()
+    }
+    write_weights(target, mixed, half=half)
 
 
 def export(source: Path, target: Path, *, half: bool) -> None:
@@ -91,8 +84,11 @@ def export(source: Path, target: Path, *, half: bool) -> None:
     the file, such as the state of an optimiser, is left behind. Raises `RequestError` for another suffix and for a
     target that is there, `CheckpointError` for a source that is no weights, and `WriteError`.
     """
+    from usframe.training.weights import write_weights
+
     check_target(target)
-    write(read(source), target, half=half)
+    state = {name: value.contiguous().clone() for name, value in read(source).items()}
+    write_weights(target, state, half=half)
 
 
 def check_target(target: Path) -> None:
@@ -102,23 +98,9 @@ def check_target(target: Path) -> None:
         raise RequestError(f"{target} is there already; choose another name or remove it")
 
 
-def read(source: Path) -> Mapping[str, torch.Tensor]:
-    if not source.is_file():
-        raise CheckpointError(f"checkpoint {source} does not exist")
-    return read_weights(source)
-
-
-def write(weights: Mapping[str, torch.Tensor], target: Path, *, half: bool) -> None:
-    import torch
-    from safetensors.torch import save
-
-    state = {
-        name: (value.half() if half and value.is_floating_point() else value).contiguous().clone()
-        for name, value in weights.items()
-    }
-    if target.suffix == ".safetensors":
-        write_file(target, save(state))
-    else:
-        whole = io.BytesIO()
-        torch.save({"model": state}, whole)
-        write_file(target, whole.getvalue())
+def read(path: Path) -> Mapping[str, torch.Tensor]:
+    if not path.is_file():
+        raise CheckpointError(
+            f"checkpoint {path} {'is a folder, not a file' if path.is_dir() else 'does not exist'}"
+        )
+    return read_weights(path)

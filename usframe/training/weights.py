@@ -22,11 +22,23 @@ def save_weights(backbone: Backbone, out: Path, name: str) -> None:
     Each is whole or not there. Raises `WriteError`.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in plain_state(backbone.module).items()}
-    whole = io.BytesIO()
-    torch.save({"model": state}, whole)
-    write_file(out / f"{name}.pt", whole.getvalue())
-    half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    write_file(out / f"{name}.safetensors", save(half))
+    write_weights(out / f"{name}.pt", state, half=False)
+    write_weights(out / f"{name}.safetensors", state, half=True)
+
+
+def write_weights(path: Path, state: Mapping[str, torch.Tensor], *, half: bool) -> None:
+    """A state dict as a .safetensors, or in MedSAM2's layout as any other file, ``half``: in half precision.
+
+    Raises `WriteError`.
+    """
+    if half:
+        state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    if path.suffix == ".safetensors":
+        write_file(path, save(dict(state)))
+    else:
+        whole = io.BytesIO()
+        torch.save({"model": state}, whole)
+        write_file(path, whole.getvalue())
 
 
 def moving_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor | int], torch.Tensor]:
