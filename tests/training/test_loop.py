@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from conftest import DataSet
 
 from usframe.cli import main
+from usframe.config.schema import Train
+from usframe.training.parameters import make_optimizers
 
 TINY = [
     "train.optimizer=adamw",
@@ -137,3 +143,62 @@ def test_an_optimizer_that_torch_does_not_have_is_refused_before_anything_is_rea
     assert refused.exit_code == 2
     assert "train.optimizer=muon needs torch 2.9 or later, this is" in refused.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_steps_wait_for_their_samples_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by a second whenever the loop looks: one of each step is loading, one computing."""
+    monkeypatch.setattr("usframe.training.loop.time", SimpleNamespace(monotonic=count().__next__))
+    assert pretrain(tmp_path / "out", "train.steps=2").exit_code == 0
+    assert json.loads((tmp_path / "out/run.json").read_text())["loader_share"] == 0.5
+
+
+def test_a_step_is_one_kernel_on_cuda_and_as_it_was_elsewhere() -> None:
+    backbone = SimpleNamespace(module=torch.nn.Linear(2, 1, device="cuda" if torch.cuda.is_available() else "cpu"))
+    (optimizer,) = make_optimizers(backbone, Train())
+    assert bool(optimizer.defaults["fused"]) == torch.cuda.is_available()
+
+
+BARE = """
+import sys
+import torch
+sys.path.insert(0, {tests!r})
+from toy_backbones import Toy
+from usframe import hookimpl
+
+class Bare(Toy):
+    def __init__(self):
+        super().__init__()
+        self.module = torch.nn.Identity()
+
+    def encode(self, images):
+        raise torch.OutOfMemoryError("no memory left")
+
+@hookimpl
+def usframe_register_backbones(register):
+    register("bare", lambda *, weights, device, precision: Bare())
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> list[str]:
+    """The words for a network without parameters, on which memory ends."""
+    (tmp_path / "bare.py").write_text(BARE.format(tests=str(Path(__file__).parents[1])))
+    return ["--backbone", "bare", "--plugin", str(tmp_path / "bare.py")]
+
+
+def test_a_network_without_parameters_is_not_trained(tmp_path: Path, data: DataSet, bare: list[str]) -> None:
+    line = "Error: this backbone has no parameters, so there is nothing to train; take another backbone\n"
+    finetune = ["run", "finetune", "-i", str(data.volumes), "-l", str(data.labels), "-o", str(data.out)]
+    for refused in (
+        CliRunner().invoke(main, [*finetune, "--device", "cpu", *bare]),
+        pretrain(tmp_path / "simulated", *bare),
+    ):
+        assert (refused.exit_code, refused.stderr) == (2, line)
+    assert not data.out.exists()
+    assert not (tmp_path / "simulated").exists()
+
+
+def test_out_of_memory_is_told_of_a_network_without_parameters(data: DataSet, bare: list[str]) -> None:
+    done = CliRunner().invoke(main, data.request("-p", "box", *bare))
+    assert done.exit_code == 1
+    assert "Error: case case_0 (segment): out of memory on cpu; lower batch_size (now 8)" in done.stderr

@@ -78,6 +78,7 @@ class RunRecord(TypedDict, total=False):
 
     parameters: Mapping[str, Mapping[str, int]]
     split: dict[str, int]
+    loader_share: float
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         seconds = time.monotonic() - started
         run = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
         run |= {"parameters": parameters, "split": {part: len(names) for part, names in asdict(split).items()}}
-        run |= {"notes": list(training.notes)}
+        run |= {"notes": list(training.notes), "loader_share": progress.loader_share}
         write_json(out / "run.json", run)
         gains = write_gains(out, before, after)
         write_training(out, progress.curve, gains, run, best_step=progress.best_step)

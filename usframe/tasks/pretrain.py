@@ -58,7 +58,8 @@ def pretrain(config: Pretrain, plugins: Plugins, output: Output) -> int:
     if accelerator.is_main_process:
         seconds = time.monotonic() - started
         run = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
-        write_json(out / "run.json", {**run, "parameters": count_parameters(backbone)})
+        run |= {"parameters": count_parameters(backbone), "loader_share": progress.loader_share}
+        write_json(out / "run.json", run)
         write_json(out / "summary.json", progress.curve[-1])
     leave(accelerator)
     return 0

@@ -101,7 +101,7 @@ def segment_case(
             reading.data, sets, backbone, mode, tracking, batch_size=config.batch_size, progress=progress
         )
     except torch.OutOfMemoryError as error:
-        device = next(backbone.module.parameters()).device
+        device = next((one.device for one in backbone.module.parameters()), config.device)
         advice = (
             f"lower batch_size (now {config.batch_size})" if mode == "slice" else "prompt fewer slices or objects"
         )

@@ -71,8 +71,12 @@ def fit(
     started = time.monotonic() - progress.seconds
     while progress.step < settings.steps and not _stale(progress, settings):
         backbone.module.train()
+        begun = time.monotonic()
         batches = [next(loader) for _ in range(settings.accumulate)]
+        loaded = time.monotonic()
         progress.losses.append(_step(objective, optimizers, batches, settings, accelerator, progress.step + 1))
+        progress.loading += loaded - begun
+        progress.stepping += time.monotonic() - loaded
         if average:
             average.update_parameters(backbone.module)
         for schedule in schedules:

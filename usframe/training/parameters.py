@@ -36,6 +36,8 @@ def set_up(backbone: Backbone, settings: Train) -> None:
 
     ``lora`` is adapters of the encoder, and all the rest. Raises `RequestError` where the backbone cannot do so.
     """
+    if not any(True for _ in backbone.module.parameters()):
+        raise RequestError("this backbone has no parameters, so there is nothing to train; take another backbone")
     if settings.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
         raise RequestError(
             f"train.optimizer=muon needs torch 2.9 or later, this is {torch.__version__}; use train.optimizer=adamw"
@@ -79,7 +81,8 @@ def make_optimizers(backbone: Backbone, settings: Train) -> list[torch.optim.Opt
     """AdamW for the trained parameters; where ``optimizer`` is ``muon``, Muon for the weights of linear layers.
 
     The encoder has ``encoder_learning_rate`` (that of the others where it is null), times ``layer_decay`` to the
-    power of how many of twelve layers a parameter lies below the encoder's output.
+    power of how many of twelve layers a parameter lies below the encoder's output. On CUDA a step of AdamW is one
+    fused kernel.
     """
     linear = {
         f"{name}.weight"
@@ -95,7 +98,8 @@ def make_optimizers(backbone: Backbone, settings: Train) -> list[torch.optim.Opt
     )
     optimizers: list[torch.optim.Optimizer] = []
     if others:
-        optimizers.append(torch.optim.AdamW(others, weight_decay=settings.weight_decay))
+        cuda = all(members[0].is_cuda for members in groups[False].values())
+        optimizers.append(torch.optim.AdamW(others, weight_decay=settings.weight_decay, fused=cuda or None))
     if matrices:
         decay = settings.weight_decay
         optimizers.append(torch.optim.Muon(matrices, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))

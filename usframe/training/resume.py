@@ -20,7 +20,10 @@ STATE = "state"
 
 @dataclass
 class Progress:
-    """How far a training has come: a line of ``curve`` per validation, the ``losses`` of every step since."""
+    """How far a training has come: a line of ``curve`` per validation, the ``losses`` of every step since.
+
+    ``loading``, ``stepping``: seconds that its steps waited for their samples, and computed.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -28,6 +31,13 @@ class Progress:
     best_step: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
     losses: list[dict[str, float]] = field(default_factory=list)
+    loading: float = 0.0
+    stepping: float = 0.0
+
+    @property
+    def loader_share(self) -> float:
+        """Of the time of its steps, without validations, what they waited for their samples."""
+        return round(self.loading / ((self.loading + self.stepping) or 1.0), 4)
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))
