@@ -28,12 +28,15 @@ class PlainSam2:
 
     def __init__(self, network: Any, slices: NDArray[np.uint8]) -> None:
         self.network, self.slices = network, slices
+        self.device = next(network.parameters()).device
 
     @torch.inference_mode()
     def segment(self, prompts: Sequence[Prompt]) -> tuple[Masks, Logits]:
         """Masks (N, S, S) and logits (N, S/4, S/4), each slice encoded for its prompt."""
         logits = [self._decode(prompt) for prompt in prompts]
-        return np.stack([full_size(one) for one in logits]), np.concatenate([one[:, 0].numpy() for one in logits])
+        return np.stack([full_size(one) for one in logits]), np.concatenate(
+            [one[:, 0].cpu().numpy() for one in logits]
+        )
 
     def _decode(self, prompt: Prompt) -> torch.Tensor:
         network = self.network
@@ -44,9 +47,9 @@ class PlainSam2:
         )
         drawn = None
         if prompt.mask is not None:
-            mask = torch.as_tensor(prompt.mask)[None, None].float() * 20 - 10
+            mask = torch.as_tensor(prompt.mask, device=self.device)[None, None].float() * 20 - 10
             drawn = F.interpolate(mask, scale_factor=0.25, mode="bilinear", antialias=True)
-        clicks = clicks_of(prompt)
+        clicks = clicks_of(prompt, self.device)
         sparse, dense = network.sam_prompt_encoder(
             points=(clicks["point_coords"], clicks["point_labels"]) if clicks else None, boxes=None, masks=drawn
         )
@@ -74,7 +77,7 @@ class PlainSam2:
             features = self._features(first)
             for prompt in prompts:
                 known.append({"cond_frame_outputs": {}, "non_cond_frame_outputs": {}})
-                answer = self._track(first, features, known[-1], clicks_of(prompt), reverse=False)
+                answer = self._track(first, features, known[-1], clicks_of(prompt, self.device), reverse=False)
                 known[-1]["cond_frame_outputs"][first] = answer
             for frame in range(first, -1, -1) if reverse else range(first, len(self.slices)):
                 features = features if frame == first else self._features(frame)
@@ -84,7 +87,7 @@ class PlainSam2:
                         outputs["non_cond_frame_outputs"][frame] = answer
                     answer = outputs["cond_frame_outputs" if frame == first else "non_cond_frame_outputs"][frame]
                     masks[row, frame] = full_size(answer["pred_masks"])
-                    logits[row, frame] = answer["pred_masks"][0, 0].numpy()
+                    logits[row, frame] = answer["pred_masks"][0, 0].cpu().numpy()
         return masks, logits
 
     def _track(
@@ -112,17 +115,17 @@ class PlainSam2:
     def _encode(self, frame: int) -> Any:
         picture = np.repeat(self.slices[frame][..., None], 3, 2).astype(np.float32) / 255
         picture = (picture - np.float32(MEAN)) / np.float32(DEVIATION)
-        return self.network.forward_image(torch.from_numpy(picture.transpose(2, 0, 1).copy())[None])
+        return self.network.forward_image(torch.from_numpy(picture.transpose(2, 0, 1).copy())[None].to(self.device))
 
 
 def full_size(logits: torch.Tensor) -> Masks:
     """(S, S) of logits (1, 1, S/4, S/4)."""
     full = F.interpolate(logits.float(), scale_factor=4, mode="bilinear", align_corners=False)
-    mask: Masks = (full[0, 0] > 0).numpy()
+    mask: Masks = (full[0, 0] > 0).cpu().numpy()
     return mask
 
 
-def clicks_of(prompt: Prompt) -> dict[str, torch.Tensor] | None:
+def clicks_of(prompt: Prompt, device: torch.device) -> dict[str, torch.Tensor] | None:
     """Corners of the box, then points, as SAM 2 takes them; None where there are neither."""
     parts = [(prompt.box.reshape(2, 2), [2, 3])] if prompt.box is not None else []
     parts += [(prompt.points, prompt.point_labels)] if prompt.points is not None else []
@@ -130,6 +133,6 @@ def clicks_of(prompt: Prompt) -> dict[str, torch.Tensor] | None:
         return None
     places, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     return {
-        "point_coords": torch.as_tensor(places, dtype=torch.float32)[None],
-        "point_labels": torch.as_tensor(labels, dtype=torch.int32)[None],
+        "point_coords": torch.as_tensor(places, dtype=torch.float32, device=device)[None],
+        "point_labels": torch.as_tensor(labels, dtype=torch.int32, device=device)[None],
     }

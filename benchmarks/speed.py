@@ -34,6 +34,7 @@ PROCESSOR = Path("/proc/cpuinfo")
 STRATEGIES = ("point", "box", "box+point", "mask", "mask+point")
 AGREE = {"fp32": 0.999, "bf16": 0.99}
 KINDS = ("slices", "propagation")
+BATCH = {"cpu": 8, "cuda": 32}
 Logits = NDArray[np.float32]
 Clock = Callable[[], float]
 
@@ -66,9 +67,10 @@ def main(*words: str) -> None:
             print(row(case, peak, AGREE[precision], 3 if "quick" in words else 5, clock), flush=True)
 
 
-def cases(name: str, precision: str, quick: bool, kinds: list[str]) -> Iterator[Case]:
-    network, backbone = load(name, "fp32").module, load(name, precision)
-    side, few, many = backbone.image_size, 4 if quick else 8, 14 if quick else 40
+def cases(name: str, precision: str, quick: bool, kinds: list[str], device: str = "cpu") -> Iterator[Case]:
+    network, backbone = load(name, "fp32", device).module, load(name, precision, device)
+    side, many = backbone.image_size, 14 if quick else 40
+    few = many if device == "cuda" else 4 if quick else 8
     data = recording(many, side)
     loop = PlainSam2(network, data)
 
@@ -76,7 +78,9 @@ def cases(name: str, precision: str, quick: bool, kinds: list[str]) -> Iterator[
         sets = {one: [draw(one, frame, 1, side) for frame in range(few)] for one in strategies}
 
         def ours() -> Logits:
-            answers = segment_slices(data[:few] / np.float32(255), sets, backbone, keep_logits=True)
+            answers = segment_slices(
+                data[:few] / np.float32(255), sets, backbone, keep_logits=True, batch_size=BATCH[device]
+            )
             return np.concatenate([kept(answer) for answer in answers.values()])
 
         def plain() -> Logits:
@@ -127,9 +131,17 @@ def row(case: Case, peak: float, least: float, runs: int, clock: Clock) -> str:
 
 
 def timed(run: Callable[[], Any], clock: Clock) -> float:
+    settle()
     started = clock()
     run()
+    settle()
     return clock() - started
+
+
+def settle() -> None:
+    """Wait for what a GPU still computes."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -141,17 +153,17 @@ def attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int
 ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
 
 
-def measure_peak(precision: str, clock: Clock, side: int = 2048) -> float:
-    """The most operations per second of five products of square matrices."""
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    left, right = torch.randn(2, side, side).to(dtype)
+def measure_peak(precision: str, clock: Clock, device: str = "cpu") -> float:
+    """The most operations per second of five products of large square matrices."""
+    dtype, side = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision], {"cpu": 2048, "cuda": 8192}[device]
+    left, right = torch.randn(2, side, side, device=device).to(dtype)
     with torch.inference_mode():
         return 2 * side**3 / min(timed(lambda: left @ right, clock) for _ in range(5))
 
 
-def load(name: str, precision: str) -> Any:
+def load(name: str, precision: str, device: str = "cpu") -> Any:
     """The network with the same random weights each time, which believe that objects are there."""
-    backbone: Any = usframe.load_backbone(name, checkpoint="random", device="cpu", precision=precision)
+    backbone: Any = usframe.load_backbone(name, checkpoint="random", device=device, precision=precision)
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for key, value in sorted(backbone.module.state_dict().items()):

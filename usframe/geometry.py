@@ -6,6 +6,7 @@ in a network input of side ``S``; that is where `cv2.resize` puts it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,8 +41,12 @@ def resize_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
 
 def to_network(slices: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Slices (B, H, W) in 0-1 as the network sees them: (B, 3, side, side), ImageNet mean and deviation."""
-    grey = np.stack([resize_slice(image, side, side) for image in slices])
-    return (grey[:, None] - IMAGENET_MEAN[:, None, None]) / IMAGENET_STD[:, None, None]
+    return (to_side(slices, side)[:, None] - IMAGENET_MEAN[:, None, None]) / IMAGENET_STD[:, None, None]
+
+
+def to_side(slices: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Slices (B, H, W) in 0-1 as (B, side, side)."""
+    return np.stack([resize_slice(image, side, side) for image in slices])
 
 
 def to_model(prompt: Prompt, shape: tuple[int, int], side: int) -> Prompt:
@@ -71,3 +76,13 @@ def from_model(logits: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[n
     height, width = shape
     size = (width, height)
     return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in logits])
+
+
+def label_slice(logits: NDArray[np.float32], ids: Sequence[int], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W): on every pixel the one of ``ids`` of the largest logit, 0 where none is above 0; logits (N, s, s)."""
+    label, largest = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    for plane, one in zip(logits, ids, strict=True):
+        full = from_model(plane[None], shape)[0]
+        np.copyto(label, np.uint8(one), where=full > largest)
+        np.maximum(largest, full, out=largest)
+    return label

@@ -136,8 +136,14 @@ def in_windows(tokens: Tokens, window: int) -> Tokens:
     size = tokens.size
     if tokens.window == window or {tokens.window, window} == {1, size}:
         return Tokens(tokens.values, size, window)
-    order = places(size, tokens.window).argsort()[places(size, window)]
-    return Tokens(tokens.values[:, order.to(tokens.values.device)], size, window)
+    order = between_windows(size, tokens.window, window, tokens.values.device)
+    return Tokens(tokens.values[:, order], size, window)
+
+
+@lru_cache
+def between_windows(size: int, window: int, wanted: int, device: torch.device) -> torch.Tensor:
+    """Where the tokens in ``wanted`` windows are among those in windows that they have now."""
+    return places(size, window).argsort()[places(size, wanted)].to(device)
 
 
 @lru_cache

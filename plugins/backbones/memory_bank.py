@@ -13,7 +13,8 @@ That holds for one attention head and the options that all configurations of SAM
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 from usframe import Memory
 
 from .derived import Derived
+from .replay import Replayed
 
 ROWS = 256  # queries, of all objects, that are compared with the keys at a time: their scores stay in the cache
 KEPT = 32  # memories whose keys are kept, of those that a slice sees; a volume of prompts would fill the machine
@@ -61,62 +63,71 @@ def look_back(network: Any, memories: Sequence[Memory], frame: int, length: int,
 
 
 class MemoryBank:
-    """The memory attention of a SAM2Base ``network``."""
+    """The memory attention of a SAM2Base ``network``, under ``autocast``."""
 
-    def __init__(self, network: Any) -> None:
-        self.network = network
+    def __init__(self, network: Any, autocast: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+        self.network, self.autocast = network, autocast
         self.derived = Derived()
+        self.layers, self.projected = Replayed(network, self._layers), Replayed(network, self._project)
 
     def fuse(self, embedding: torch.Tensor, position: torch.Tensor, seen: Seen) -> torch.Tensor:
         """The embedding of a slice (1, C, h, w) with what it sees of O objects: (O, C, h, w)."""
-        attention, size = self.network.memory_attention, embedding.shape[-2:]
-        memories = [_flat(content["maskmem_features"]) for _, content in seen.memories]
-        pointers, ages = self._pointers(seen, memories[0])
-        values = torch.cat([*memories, pointers], 1)
-        x = _flat(embedding) + 0.1 * _flat(position)
-        for n, layer in enumerate(attention.layers):
-            normed, cross = layer.norm1(x), layer.cross_attn_image
-            x = x + layer.self_attn(normed, normed, normed)
-            queries = turn(cross.q_proj(layer.norm2(x)), self._turns(cross, size))
-            keys = self._keys(n, cross, seen, pointers + ages, size)
-            x = x + cross.out_proj(cross.v_proj(attend(queries, keys, values)))
-            x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
-        fused: torch.Tensor = attention.norm(x).transpose(1, 2).unflatten(2, size)
-        return fused
+        contents = [content for _, content in seen.memories]
+        keys = [self._keys(content, at < KEPT) for at, content in enumerate(contents)]
+        memories = [content["maskmem_features"] for content in contents]
+        ages = torch.tensor([age for age, _ in seen.pointers], device=embedding.device)
+        pointers = [pointer for _, pointer in seen.pointers]
+        known = tuple(age for age, _ in seen.memories)
+        given = (embedding, position, ages, *memories, *pointers, *(key for one in keys for key in one))
+        return self.layers(*given, ages=known, pointers=len(pointers))[0]
 
-    def _pointers(self, seen: Seen, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _layers(self, *given: torch.Tensor, ages: tuple[int, ...], pointers: int) -> tuple[torch.Tensor]:
+        """What `fuse` gives: embedding, position, ages of pointers, memories, pointers and keys of each memory."""
+        attention, count = self.network.memory_attention, len(ages)
+        embedding, position, ago, rest = *given[:3], given[3:]
+        memories, keys = [_flat(one) for one in rest[:count]], rest[count + pointers :]
+        with self.autocast():
+            tokens, times = self._pointers(rest[count : count + pointers], ago, memories[0])
+            values = torch.cat([*memories, tokens], 1)
+            x = _flat(embedding) + 0.1 * _flat(position)
+            for n, layer in enumerate(attention.layers):
+                normed, cross = layer.norm1(x), layer.cross_attn_image
+                x = x + layer.self_attn(normed, normed, normed)
+                queries = turn(cross.q_proj(layer.norm2(x)), self._turns(cross, embedding.shape[-2:]))
+                added = self._ages(n, cross, embedding.shape[-2:])
+                own = keys[n :: len(attention.layers)]
+                known = aged(own, [added[age] for age in ages], cross.k_proj(tokens + times))
+                x = x + cross.out_proj(cross.v_proj(attend(queries, known, values)))
+                x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
+            return (attention.norm(x).transpose(1, 2).unflatten(2, embedding.shape[-2:]),)
+
+    def _pointers(
+        self, pointers: Sequence[torch.Tensor], ago: torch.Tensor, like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Object pointers cut into tokens as wide as a memory (O, P, M), and the encoding of their ages (P, M)."""
         network = self.network
-        if not seen.pointers:
+        if not pointers:
             return like[:, :0], like[0, :0]
         pieces = network.hidden_dim // network.mem_dim
-        pointers = torch.stack([pointer for _, pointer in seen.pointers], 1)
-        ages = torch.tensor([age for age, _ in seen.pointers], device=like.device)
-        encoded = network.obj_ptr_tpos_proj(get_1d_sine_pe(ages, dim=network.hidden_dim))
-        tokens = pointers.unflatten(2, (pieces, -1)).flatten(1, 2)
+        encoded = network.obj_ptr_tpos_proj(get_1d_sine_pe(ago, dim=network.hidden_dim))
+        tokens = torch.stack(list(pointers), 1).unflatten(2, (pieces, -1)).flatten(1, 2)
         return tokens.to(like.dtype), encoded.repeat_interleave(pieces, 0).to(like.dtype)
 
-    def _keys(self, n: int, cross: Any, seen: Seen, pointers: torch.Tensor, size: torch.Size) -> torch.Tensor:
-        """Those of layer ``n`` (O, N, C), in the order of the values: each memory's own, and its age added."""
-        ages = self._ages(n, cross, size)
-        own = [self._project(n, cross, content, at < KEPT) for at, (_, content) in enumerate(seen.memories)]
-        places = size.numel()
-        keys = own[0].new_empty(len(own[0]), places * len(own) + pointers.shape[1], own[0].shape[2])
-        for at, ((age, _), one) in enumerate(zip(seen.memories, own, strict=True)):
-            torch.add(one, ages[age], out=keys[:, at * places : (at + 1) * places])
-        keys[:, places * len(own) :] = cross.k_proj(pointers)
+    def _keys(self, content: dict[str, Any], keep: bool) -> tuple[torch.Tensor, ...]:
+        """The keys of a memory in every layer, but for its age: (O, h w, C)."""
+        if "keys" in content:
+            kept: tuple[torch.Tensor, ...] = content["keys"]
+            return kept
+        keys = self.projected(content["maskmem_features"], content["maskmem_pos_enc"][-1])
+        if keep:
+            content["keys"] = keys
         return keys
 
-    def _project(self, n: int, cross: Any, content: dict[str, Any], keep: bool) -> torch.Tensor:
-        """The keys of a memory in layer ``n``, but for its age: (O, h w, C)."""
-        kept: dict[int, torch.Tensor] = content.setdefault("keys", {})
-        if n in kept:
-            return kept[n]
-        memory, place = content["maskmem_features"], content["maskmem_pos_enc"][-1]
-        keys = turn(cross.k_proj(_flat(memory) + _flat(place)), self._turns(cross, memory.shape[-2:]))
-        if keep:
-            kept[n] = keys
-        return keys
+    def _project(self, memory: torch.Tensor, place: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        size, placed = memory.shape[-2:], _flat(memory) + _flat(place)
+        crosses = [layer.cross_attn_image for layer in self.network.memory_attention.layers]
+        with self.autocast():
+            return tuple(turn(cross.k_proj(placed), self._turns(cross, size)) for cross in crosses)
 
     def _ages(self, n: int, cross: Any, size: torch.Size) -> torch.Tensor:
         """What every age adds to the keys of layer ``n``: (ages, h w, C)."""
@@ -137,6 +148,16 @@ class MemoryBank:
         )
 
 
+def aged(own: Sequence[torch.Tensor], added: Sequence[torch.Tensor], pointers: torch.Tensor) -> torch.Tensor:
+    """The keys of one layer (O, N, C) in the order of the values: each memory's own with its age, then pointers."""
+    count, places, width = own[0].shape
+    keys = own[0].new_empty(count, places * len(own) + pointers.shape[1], width)
+    for at, (one, age) in enumerate(zip(own, added, strict=True)):
+        torch.add(one, age, out=keys[:, at * places : (at + 1) * places])
+    keys[:, places * len(own) :] = pointers
+    return keys
+
+
 def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """Attention (O, Q, V) of one head, of queries (1 or O, Q, C) to keys (O, N, C) of narrower values (O, N, V).
 
@@ -144,6 +165,7 @@ def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> t
     """
     queries = queries.expand(len(keys), -1, -1)
     if keys.device.type != "cpu":
+        queries, values = queries.contiguous(), values.contiguous()  # cuDNN takes no others
         fused = F.scaled_dot_product_attention(queries[:, None], keys[:, None], values[:, None])
         return fused[:, 0]
     turned = (keys.shape[-1] ** -0.5 * queries).split(max(ROWS // len(keys), 1), 1)

@@ -26,12 +26,10 @@ from torch.nn import functional as F
 from usframe import Decoded, Memory, Prompt
 
 from . import learned_prompts
-from .encoder import Encoder
 from .memory_bank import MemoryBank, look_back
 from .precision import autocast, narrow
+from .sam2_modules import Modules
 from .sam2_prompts import ONLY_MASK, Kind, clicks_of, kind_of, no_clicks, stacked_masks
-
-NO_OBJECT = -1024.0  # logit of every pixel where the object is absent
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +55,15 @@ class Sam2Backbone:
         self.image_size: int = network.image_size
         self.device = torch.device(device)
         self.precision = precision
-        self.encoder, self.bank = Encoder(network), MemoryBank(network)
+        self.modules, self.bank = Modules(network, self._autocast), MemoryBank(network, self._autocast)
         narrow(network, precision)
 
     def encode(self, images: torch.Tensor) -> Sam2Features:
         images = images.to(self.device)
+        if not self._as_sam2:
+            embedding, position, *high_res = self.modules.encode(images)
+            return Sam2Features(embedding, tuple(high_res), position)
         with self._autocast():
-            if not self._as_sam2:
-                return Sam2Features(*self.encoder(images))
             output = self.module.forward_image(images)
         *high_res, embedding = output["backbone_fpn"]
         return Sam2Features(embedding, tuple(high_res), output["vision_pos_enc"][-1])
@@ -88,9 +87,11 @@ class Sam2Backbone:
             )
             for members in groups.values()
         ]
+        if len(parts) == 1:
+            return Decoded(*parts[0])
         order = torch.tensor([n for members in groups.values() for n in members], device=self.device).argsort()
         tensors = (torch.cat(column)[order] for column in zip(*(part[:4] for part in parts), strict=True))
-        return Decoded(*tensors, sketch=parts[0][4] if len(parts) == 1 else None)
+        return Decoded(*tensors)
 
     def _decode_alike(
         self,
@@ -113,24 +114,19 @@ class Sam2Backbone:
             low = (
                 None if masks is None else network.mask_downsample(masks) if kept else _resized(masks * 20 - 10, 4)
             )
+            own = seen = None
             if learned:
                 low, own, seen = learned_prompts.answer(network, features, prompts, rows)
-            sparse, dense = network.sam_prompt_encoder(points=clicks, boxes=None, masks=low)
-            if learned:
-                sparse = torch.cat([sparse, own], 1)
-            logits, iou, tokens, presence = network.sam_mask_decoder(
-                image_embeddings=_of(embedding, rows),
-                image_pe=network.sam_prompt_encoder.get_dense_pe(),
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=multimask and not kept,
-                repeat_image=False,
-                high_res_features=[_of(level, rows) for level in features.high_res],
-            )
+        asked = {"xy": clicks and clicks[0], "labels": clicks and clicks[1], "low": low, "own": own}
+        given = {name: one for name, one in asked.items() if one is not None}
+        maps = [_of(level, rows) for level in (embedding, *features.high_res)]
+        logits, iou, tokens, presence = self.modules.decode(
+            *maps, *given.values(), names=tuple(given), multimask=multimask and not kept
+        )
         if kept and masks is not None:
             logits, iou = _resized(masks * 20 - 10, 4), torch.ones_like(iou)
             presence = torch.full_like(presence, 10.0)
-        if learned:
+        if seen is not None:
             presence = seen[:, None]
         tokens = tokens.expand(-1, logits.shape[1], -1)
         sketch = low.float() if learned and low is not None else None
@@ -138,20 +134,11 @@ class Sam2Backbone:
 
     def memorize(self, features: Sam2Features, decoded: Decoded) -> dict[str, Any]:
         """Spatial memory and object pointer of O objects, as SAM2Base keeps them for a tracked frame."""
-        network, present = self.module, (decoded.presence > 0)[:, None]
-        logits = torch.where(present[..., None, None], decoded.logits, NO_OBJECT)
-        masks = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
-        with self._autocast():
-            spatial, position = network._encode_new_memory(
-                current_vision_feats=[_flat(features.embedding)],
-                feat_sizes=[features.embedding.shape[-2:]],
-                pred_masks_high_res=masks,
-                object_score_logits=decoded.presence[:, None],
-                is_mask_from_pts=False,
-            )
-            pointer = network.obj_ptr_proj(decoded.tokens[:, 0])
-            pointer = present.float() * pointer + (1 - present.float()) * network.no_obj_ptr
-        return {"maskmem_features": spatial, "maskmem_pos_enc": position, "obj_ptr": pointer}
+        assert decoded.tokens is not None
+        spatial, position, pointer = self.modules.memorize(
+            features.embedding, decoded.logits, decoded.presence, decoded.tokens
+        )
+        return {"maskmem_features": spatial, "maskmem_pos_enc": [position], "obj_ptr": pointer}
 
     def condition(
         self,
@@ -166,9 +153,8 @@ class Sam2Backbone:
         if self._as_sam2:
             fused = self._condition_as_sam2(features, memories, frame, length, reverse)
         else:
-            with self._autocast():
-                seen = look_back(self.module, memories, frame, length, reverse)
-                fused = self.bank.fuse(features.embedding, features.position, seen)
+            seen = look_back(self.module, memories, frame, length, reverse)
+            fused = self.bank.fuse(features.embedding, features.position, seen)
         return replace(features, embedding=fused, conditioned=True)
 
     def _condition_as_sam2(

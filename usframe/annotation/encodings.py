@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from usframe.features import tensors_of
-from usframe.geometry import to_network
-from usframe.inference.verbs import encode
+from usframe.inference.verbs import encode_slices
 from usframe.intensity import Slices
 from usframe.types import Backbone, Features
 
@@ -29,9 +28,8 @@ class Encoded:
 
     def __call__(self, frame: int) -> Features:
         if frame not in self.kept:
-            picture = to_network(self.data[frame : frame + 1], self.backbone.image_size)
             with torch.inference_mode():
-                self.kept[frame] = encode(self.backbone, torch.from_numpy(picture))
+                self.kept[frame] = encode_slices(self.backbone, self.data[frame : frame + 1])
             self.bytes += _size(self.kept[frame])
         self.kept.move_to_end(frame)
         while self.bytes > self.room and len(self.kept) > 1:

@@ -7,6 +7,8 @@ encoding, and logits go back to the original slice before they are thresholded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -15,10 +17,10 @@ from numpy.typing import NDArray
 
 from usframe.arrays import Planes, release
 from usframe.config.schema import Multimask
-from usframe.geometry import from_model, to_model, to_network
+from usframe.geometry import label_slice, to_model
 from usframe.inference.decoding import ABSENT, best_candidates, check_prompts, wants_candidates
 from usframe.inference.trust import foretell
-from usframe.inference.verbs import decode, encode
+from usframe.inference.verbs import decode, encode_slices
 from usframe.intensity import Slices
 from usframe.quality import Quality
 from usframe.types import Backbone, Features, Prompt, Segmentation
@@ -52,20 +54,40 @@ def segment_slices(
         for prompt in prompts:
             by_frame.setdefault(prompt.frame, []).append((name, prompt))
     frames = sorted(by_frame)
-    for start in range(0, len(frames), batch_size):
-        batch = frames[start : start + batch_size]
-        asked = [(row, name, prompt) for row, frame in enumerate(batch) for name, prompt in by_frame[frame]]
-        moved = [to_model(prompt, shape, backbone.image_size) for _, _, prompt in asked]
-        release(*(prompt.mask for _, _, prompt in asked))
-        with torch.inference_mode():
-            features = encode(backbone, torch.from_numpy(to_network(data[batch], backbone.image_size)))
-            logits, iou, presence = decode_best(backbone, features, moved, [row for row, _, _ in asked], multimask)
-        for row, frame in enumerate(batch):
-            for name, answer in answers.items():
-                mine = [n for n, (on, owner, _) in enumerate(asked) if (on, owner) == (row, name)]
-                answer.add(frame, [asked[n][2].object_id for n in mine], logits[mine], iou[mine], presence[mine])
-        progress(len(batch))
+    with ThreadPoolExecutor(1) as beside:  # masks of a batch are put together while the network has the next one
+        before: Future[None] | None = None
+        for start in range(0, len(frames), batch_size):
+            batch = frames[start : start + batch_size]
+            asked = [(frame, name, prompt) for frame in batch for name, prompt in by_frame[frame]]
+            moved = [to_model(prompt, shape, backbone.image_size) for _, _, prompt in asked]
+            release(*(prompt.mask for _, _, prompt in asked))
+            rows = [batch.index(frame) for frame, _, _ in asked]
+            with torch.inference_mode():
+                features = encode_slices(backbone, data[batch])
+                decoded = decode_best(backbone, features, moved, rows, multimask)
+            if before:
+                before.result()
+            before = beside.submit(partial(put_together, answers, asked), *decoded)
+            progress(len(batch))
+        if before:
+            before.result()
     return {name: answer.result() for name, answer in answers.items()}
+
+
+def put_together(
+    answers: Mapping[K, Answer],
+    asked: Sequence[tuple[int, K, Prompt]],
+    logits: NDArray[np.float32],
+    iou: NDArray[np.float32],
+    presence: NDArray[np.float32],
+) -> None:
+    """Add what was decoded of ``asked`` (slice, set of prompts, prompt) to the answer of each set."""
+    mine: dict[tuple[int, K], list[int]] = {}
+    for n, (frame, name, _) in enumerate(asked):
+        mine.setdefault((frame, name), []).append(n)
+    for (frame, name), members in mine.items():
+        objects = [asked[n][2].object_id for n in members]
+        answers[name].add(frame, objects, logits[members], iou[members], presence[members])
 
 
 def decode_best(
@@ -119,14 +141,10 @@ class Answer:
         presence: NDArray[np.float32],
     ) -> None:
         """Several prompts of one object (its pieces) are united; its predicted IoU and presence are their means."""
-        if not objects:
-            return
         present = sorted(set(objects))
         pieces = [np.flatnonzero(np.array(objects) == object_id) for object_id in present]
         united = np.stack([logits[piece].max(0) for piece in pieces])
-        full = from_model(united, self.size)
-        ids = np.array(present, np.uint8)[full.argmax(0)]
-        self.masks.put(frame, np.where(full.max(0) > 0, ids, 0))
+        self.masks.put(frame, label_slice(united, present, self.size))
         rows = [self.row[object_id] for object_id in present]
         self.iou[rows, frame] = [iou[piece].mean() for piece in pieces]
         self.presence[rows, frame] = [presence[piece].mean() for piece in pieces]

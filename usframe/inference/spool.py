@@ -15,13 +15,15 @@ import torch
 from numpy.typing import NDArray
 
 from usframe.arrays import Planes, explained
-from usframe.geometry import from_model, to_network
+from usframe.geometry import label_slice
 from usframe.inference.decoding import ABSENT
 from usframe.inference.trust import dice
-from usframe.inference.verbs import encode
+from usframe.inference.verbs import device_of, encode_slices
 from usframe.intensity import Slices
 from usframe.quality import Quality
 from usframe.types import Backbone, Decoded, Segmentation
+
+AHEAD = {False: 1, True: 8}  # slices encoded at a time, one by one on a CPU, where more at a time gain nothing
 
 
 class Spool:
@@ -59,7 +61,8 @@ class Encodings:
     """The features of a slice by its number, each encoded once.
 
     Most are needed at one moment only. Those in ``again`` (prompted slices, and slices between the first prompts of
-    different objects) wait in ``folder``.
+    different objects) wait in ``folder``. Others are encoded `AHEAD` at a time, in the direction of the walk, where
+    that is faster.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Encodings:
     ) -> None:
         self.data, self.backbone, self.again, self.folder, self.progress = data, backbone, again, folder, progress
         self.current: tuple[int, Any] = (-1, None)
+        self.ahead: dict[int, Any] = {}
 
     def __call__(self, frame: int) -> Any:
         if self.current[0] != frame:
@@ -79,13 +83,22 @@ class Encodings:
             if path.exists():
                 features = torch.load(path, weights_only=False)
             else:
-                picture = to_network(self.data[frame : frame + 1], self.backbone.image_size)
-                features = encode(self.backbone, torch.from_numpy(picture))
+                features = self._encode(frame)
                 self.progress(1)
                 if frame in self.again:
                     _save(features, path)
             self.current = (frame, features)
         return self.current[1]
+
+    def _encode(self, frame: int) -> Any:
+        count = AHEAD[device_of(self.backbone).type != "cpu" and frame not in self.again]
+        if frame not in self.ahead:
+            back = frame < self.current[0]
+            first = max(frame - count + 1, 0) if back else frame
+            part = self.data[first : first + count if not back else frame + 1]
+            features = encode_slices(self.backbone, part)
+            self.ahead = {first + n: features[n : n + 1] for n in range(len(part))}
+        return self.ahead.pop(frame)
 
 
 class Answers:
@@ -135,9 +148,7 @@ class Answers:
         kept = np.full((count, depth, *self.shape[1:]), np.nan, np.float32) if keep_logits else None
         for frame in map(int, np.flatnonzero(self.answered.any(0))):
             rows, logits = self.on(frame)
-            full = from_model(logits, (shape[0], shape[1]))
-            ids = np.array(self.objects, np.uint8)[rows]
-            masks.put(frame, np.where(full.max(0) > 0, ids[full.argmax(0)], 0))
+            masks.put(frame, label_slice(logits, [self.objects[row] for row in rows], (shape[0], shape[1])))
             if kept is not None:
                 kept[rows, frame] = logits
         return Segmentation(masks.array(), self.objects, self.iou, kept, quality=self.quality)

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from usframe.features import look_of
-from usframe.geometry import to_model, to_network
+from usframe.geometry import to_model
 from usframe.inference.decoding import best_candidates
 from usframe.inference.slices import Answer
 from usframe.inference.spool import logits_of
-from usframe.inference.verbs import condition, decode, encode, memorize
+from usframe.inference.verbs import condition, decode, encode_slices, memorize
 from usframe.intensity import Slices
 from usframe.selection import from_end_to_end
 from usframe.types import Features, Memory, MemoryBackbone, Prompt, Segmentation
@@ -93,6 +93,4 @@ class Support:
         return decode(self.backbone, fused, [None], [0], multimask=True)
 
     def _encode(self, data: Slices, frame: int) -> Features:
-        return encode(
-            self.backbone, torch.from_numpy(to_network(data[frame : frame + 1], self.backbone.image_size))
-        )
+        return encode_slices(self.backbone, data[frame : frame + 1])

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from usframe.errors import CaseError, RequestError, UsframeError
+from usframe.geometry import IMAGENET_MEAN, IMAGENET_STD, to_side
 from usframe.plugins.registry import blame
 from usframe.types import Backbone, Decoded, Features, Memory, MemoryBackbone, Prompt
 
@@ -19,6 +22,18 @@ def encode(backbone: Backbone, images: torch.Tensor) -> Features:
     """Embed ``images`` (B, 3, S, S). Raises `CaseError` where the backbone fails."""
     with _blamed(backbone, "encode"):
         return backbone.encode(images)
+
+
+def encode_slices(backbone: Backbone, slices: NDArray[np.float32]) -> Features:
+    """Embed ``slices`` (B, H, W) in 0-1, prepared on the device as `usframe.geometry.to_network` does it."""
+    device = device_of(backbone)
+    grey = torch.from_numpy(to_side(slices, backbone.image_size)).to(device)[:, None]
+    mean, deviation = (torch.from_numpy(one).to(device)[:, None, None] for one in (IMAGENET_MEAN, IMAGENET_STD))
+    return encode(backbone, (grey - mean).div_(deviation))
+
+
+def device_of(backbone: Backbone) -> torch.device:
+    return next(backbone.module.parameters(), torch.empty(0)).device
 
 
 def decode(

@@ -1,0 +1,131 @@
+"""The tables of `benchmarks/speed.py` on a GPU, and what its parts and larger work take there; 20 minutes at most.
+
+    python benchmarks/gpu.py [quick] [speed] [parts] [work] [BACKBONE]
+
+Prints Markdown, and keeps it with the machine's name in ``gpu-MACHINE.md`` of the working folder. Without a GPU the
+same runs on the processor, to try the script: name a small backbone, such as demo-128, and ``quick``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from speed import AGREE, cases, describe, draw, load, measure_peak, recording, row, settle
+
+import usframe
+from usframe import Memory, Volume
+from usframe.inference.decoding import best_candidates
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TABLES = ("speed", "parts", "work")
+
+
+def main(*words: str) -> None:
+    quick = "quick" in words
+    name = next((word for word in words if word not in {"quick", *TABLES}), "medsam2")
+    machine = torch.cuda.get_device_name() if DEVICE == "cuda" else "processor"
+    kept = Path(f"gpu-{re.sub(r'[^A-Za-z0-9]+', '-', machine)}.md")
+    with kept.open("w", encoding="utf-8") as file:
+        for line in lines(name, machine, quick, [word for word in words if word in TABLES] or list(TABLES)):
+            print(line, flush=True)
+            print(line, file=file, flush=True)
+
+
+def lines(name: str, machine: str, quick: bool, tables: list[str]) -> Iterator[str]:
+    yield f"{machine}; {describe(name)}"
+    if "parts" in tables:
+        yield from parts(name, quick)
+    if "speed" in tables:
+        for precision in AGREE:
+            peak = measure_peak(precision, time.perf_counter, DEVICE)
+            yield f"\n{precision} against fp32; one large matrix product: {peak / 1e12:.1f} TFLOP/s\n"
+            yield "| case | plain loop, s per slice | usframe | times as fast | of the limit | Dice |"
+            yield "|---|---|---|---|---|---|"
+            for case in cases(name, precision, quick, ["slices", "propagation"], DEVICE):
+                yield row(case, peak, AGREE[precision], 3 if quick else 5, time.perf_counter)
+    if "work" in tables:
+        yield from work(name, quick)
+
+
+def parts(name: str, quick: bool) -> Iterator[str]:
+    """What one call of each verb takes: medians, after two that are not timed."""
+    yield "\n| verb | ms in fp32 | ms in bf16 |\n|---|---|---|"
+    columns = [dict(verbs(name, precision, quick)) for precision in AGREE]
+    for what in columns[0]:
+        yield f"| {what} | {' | '.join(f'{median(column[what]):.2f}' for column in columns)} |"
+
+
+def verbs(name: str, precision: str, quick: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
+    backbone = load(name, precision, DEVICE)
+    side = backbone.image_size
+    for batch in (1, 4) if quick else (1, 4, 8, 16, 32, 64):
+        images = torch.randn(batch, 3, side, side, device=DEVICE)
+        yield f"encode {batch}", lambda images=images: backbone.encode(images)
+    with torch.inference_mode():
+        features = backbone.encode(torch.randn(1, 3, side, side, device=DEVICE))
+    for count in (1, 8):
+        asked = [draw("box", 0, 1 + n % 3, side) for n in range(count)]
+        yield f"decode {count}", lambda asked=asked: backbone.decode(features, asked, [0] * len(asked))
+        with torch.inference_mode():
+            best = best_candidates(backbone.decode(features, asked, [0] * count))
+            known = [Memory(frame, frame == 0, backbone.memorize(features, best)) for frame in range(16)]
+        yield f"memorize {count}", lambda best=best: backbone.memorize(features, best)
+        yield (
+            f"condition {count}",
+            lambda known=known: backbone.condition(features, known, frame=16, length=40),
+        )
+
+
+def median(run: Callable[[], Any], runs: int = 9) -> float:
+    """Milliseconds."""
+    times = []
+    with torch.inference_mode():
+        for _ in range(runs + 2):
+            settle()
+            started = time.perf_counter()
+            run()
+            settle()
+            times.append(time.perf_counter() - started)
+    return 1000 * float(np.median(times[2:]))
+
+
+def work(name: str, quick: bool) -> Iterator[str]:
+    """Seconds and the most memory on the device, of volumes of D slices with O objects."""
+    yield "\n| slices | objects | slice by slice, s | GPU, GB | propagation, s | GPU, GB |"
+    yield "|---|---|---|---|---|---|"
+    backbone = load(name, "bf16" if DEVICE == "cuda" else "fp32", DEVICE)
+    for depth in (8, 16) if quick else (32, 128, 512):
+        volume = Volume(recording(depth, backbone.image_size))
+        for objects in (1, 2) if quick else (1, 2, 4, 8):
+            everywhere = [(frame, one) for frame in range(depth) for one in range(objects)]
+            cells = [measured(backbone, volume, everywhere, "slice")]
+            cells += [measured(backbone, volume, [(depth // 2, one) for one in range(objects)], "propagate")]
+            yield f"| {depth} | {objects} | {' | '.join(cells)} |"
+
+
+def measured(backbone: Any, volume: Volume, places: list[tuple[int, int]], mode: Any) -> str:
+    side = backbone.image_size
+    prompts = [draw("box", frame % 40, one % 3 + 1, side) for frame, one in places]
+    prompts = [
+        usframe.Prompt(frame, one + 1, box=prompt.box) for (frame, one), prompt in zip(places, prompts, strict=True)
+    ]
+    if DEVICE == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    settle()
+    started = time.perf_counter()
+    usframe.segment(volume, prompts, backbone, mode=mode)
+    settle()
+    took = time.perf_counter() - started
+    most = torch.cuda.max_memory_allocated() / 1e9 if DEVICE == "cuda" else float("nan")
+    return f"{took:.2f} | {most:.2f}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
