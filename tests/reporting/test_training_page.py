@@ -46,4 +46,6 @@ def test_the_page_and_the_curve_are_written_whatever_the_losses(tmp_path, terms)
     page = (tmp_path / "report.html").read_text()
     for words in ("Training of demo", "+0.100", "1,163,493", "usframe run finetune", "not for clinical use"):
         assert words in page
+    assert page.count("<svg") == 2, "the figures are in the page"
+    assert not [word for word in ("<img", "src=", "<link") if word in page], "nothing is fetched"
     assert cv2.imread(str(tmp_path / "curve.png")).shape[1] == 1600

@@ -190,6 +190,8 @@ def test_sentences_are_in_the_terminal_the_summary_and_the_report(finished):
     data, output = finished
     summary = json.loads((data.out / "summary.json").read_text())
     page = (data.out / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page, "the figures are in the page"
+    assert not [word for word in ("<img", "src=", "<link") if word in page], "nothing is fetched"
     assert [one["target"] for one in summary["targets"]] == [0.8, 0.9, 0.95]
     assert len(summary["sentences"]) == 3 + 3 + 1
     for sentence in summary["sentences"]:

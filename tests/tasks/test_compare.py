@@ -135,6 +135,8 @@ def test_the_table_is_printed_and_is_that_of_the_page(finished):
     assert "propagate, noised" in output
     assert "copied label (no network)" in output
     page = (data.out / "report.html").read_text()
+    assert "<svg" in page, "the figures are in the page"
+    assert not [word for word in ("<img", "src=", "<link") if word in page], "nothing is fetched"
     assert "comparison.png" in page
     assert "no network" in page
 

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
 from usframe.files import write_file
 from usframe.reporting.cells import CLEAN, NOISED, Cell, PairTest, Part, verdict
+from usframe.reporting.page.figures import inline
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import NO_NETWORK, ORACLE, Failure
-from usframe.reporting.style import BLUE, FAINT, INK, SOFT, VERMILION, plain_style, write_figure
+from usframe.reporting.style import BLUE, FAINT, INK, PAPER, SHADE, SOFT, VERMILION, plain_style, write_figure
 from usframe.reporting.text import columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 # Conditions also differ in shape, oracles in being hollow.
@@ -48,11 +51,23 @@ def heading(cells: Sequence[Cell]) -> str:
 @plain_style()
 def plot(path: Path, cells: Sequence[Cell]) -> None:
     """Write a PNG with a panel per mode, a line per prompt and a mark per condition. Raises `WriteError`."""
+    write_figure(path, _draw(cells, list(dict.fromkeys(cell["mode"] for cell in cells))))
+
+
+@plain_style()
+def figures(cells: Sequence[Cell]) -> list[Markup]:
+    """The same for the page, a figure per mode."""
+    modes = dict.fromkeys(cell["mode"] for cell in cells)
+    return [inline(_draw(cells, [mode]), f"Dice of every prompt with its 95 % interval, {mode}") for mode in modes]
+
+
+def _draw(cells: Sequence[Cell], modes: Sequence[str]) -> Figure:
     from matplotlib.figure import Figure
 
-    prompts, parts = _axes(cells)
-    modes = list(dict.fromkeys(mode for mode, _ in parts))
-    figure = Figure(figsize=(1.9 + 4.6 * len(modes), 1.75 + 0.46 * len(prompts)), dpi=160, layout="constrained")
+    prompts, _ = _axes(cells)
+    wide = len(modes) > 1
+    size = (1.9 + 4.6 * len(modes), 1.75 + 0.46 * len(prompts)) if wide else (5.2, 1.9 + 0.4 * len(prompts))
+    figure = Figure(figsize=size, dpi=160, layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(modes), sharey=True, sharex=True, gridspec_kw={"wspace": 0.1}))
     for panel, mode in zip(panels, modes, strict=True):
         _panel(panel, [cell for cell in cells if cell["mode"] == mode], prompts)
@@ -63,8 +78,11 @@ def plot(path: Path, cells: Sequence[Cell]) -> None:
     panels[0].set_ylim(len(prompts) - 0.45, -0.55)
     low = min((_interval(cell)[0] for cell in cells if cell["mean"] is not None), default=0.0)
     panels[0].set_xlim(0 if low < 0.3 else np.floor((low - 0.03) * 10) / 10, 1)
-    figure.legend(handles=_legend(cells), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    write_figure(path, figure)
+    columns = 4 if wide else 2
+    figure.legend(
+        handles=_legend(cells), loc="outside lower center", ncols=columns, frameon=False, fontsize=9, labelcolor=INK
+    )
+    return figure
 
 
 def write_page(
@@ -76,13 +94,16 @@ def write_page(
     run: RunRecord,
     failures: Sequence[Failure],
 ) -> None:
-    """Write report.html, which shows the picture beside it. Raises `WriteError`."""
+    """Write report.html, one file with its figures inside. Raises `WriteError`."""
     prompts, parts = _axes(cells)
     html = render(
         "compare.html",
         title=title,
         run=run,
         failures=failures,
+        did="Compared",
+        prompts=[prompt for prompt in prompts if _has_network(cells, prompt)],
+        figures=figures(cells),
         heading=heading(cells),
         parts=parts,
         lines=[
@@ -139,7 +160,7 @@ def _panel(panel: Axes, cells: Sequence[Cell], prompts: Sequence[str]) -> None:
         colour, marker, shift = LOOKS[cell["condition"]]
         y, (low, high) = prompts.index(cell["prompt"]) + shift, _interval(cell)
         panel.plot([low, high], [y, y], color=colour, linewidth=2, alpha=0.55, solid_capstyle="butt", zorder=2)
-        face = "white" if cell["oracle"] else colour
+        face = PAPER if cell["oracle"] else colour
         panel.plot(
             cell["mean"], y, marker, color=colour, markerfacecolor=face, markersize=5.5, zorder=3, clip_on=False
         )
@@ -148,7 +169,7 @@ def _panel(panel: Axes, cells: Sequence[Cell], prompts: Sequence[str]) -> None:
     if best is not None:
         panel.axvline(best, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     if first:
-        panel.axhspan(first - 0.5, len(prompts), color="#f2f3f4", zorder=0)
+        panel.axhspan(first - 0.5, len(prompts), color=SHADE, zorder=0)
     panel.set_xlabel("Dice", color=SOFT, fontsize=9.5)
     panel.grid(axis="x", color=FAINT, linewidth=0.8)
     panel.set_axisbelow(True)
@@ -167,7 +188,7 @@ def _legend(cells: Sequence[Cell]) -> list[Line2D]:
     ]
     if any(cell["oracle"] for cell in cells):
         handles.append(
-            Line2D([], [], color=SOFT, marker="o", markerfacecolor="white", linestyle="none", label=ORACLE)
+            Line2D([], [], color=SOFT, marker="o", markerfacecolor=PAPER, linestyle="none", label=ORACLE)
         )
     if any(not cell["network"] for cell in cells):
         handles.append(

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from usframe.reporting.page.about import cited, facts
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import Failure
 
@@ -23,6 +24,8 @@ def render(
     *,
     title: str,
     run: RunRecord,
+    did: str,
+    prompts: Sequence[str],
     failures: Sequence[Failure] = (),
     script: str = "",
     beside: bool = False,
@@ -30,12 +33,14 @@ def render(
 ) -> str:
     """A page that extends ``base.html``.
 
-    ``run``: what run.json holds. ``script``: the only one that may run, with those ``beside`` the page where it
-    asks for them. ``values``: what else the template takes.
+    ``run``: what run.json holds. ``did``: what was done with ``prompts``, such as Segmented. ``script``: the only
+    one that may run, with those ``beside`` the page where it asks for them. ``values``: what else the template
+    takes.
     """
     notes = run.get("notes", [])
     page = _environment().get_template(template)
-    given = {"title": title, "run": run, "failures": failures, "notes": notes, "script": Markup(script)}
+    about = {"cited": cited(run, did, prompts), "facts": facts(run)}
+    given = {"title": title, "run": run, "failures": failures, "notes": notes, "script": Markup(script), **about}
     return page.render(**given, policy=_policy(script, beside), **values)
 
 

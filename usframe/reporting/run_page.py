@@ -24,11 +24,6 @@ from usframe.scoring.quality import Expected
 from usframe.scoring.summary import Summary, added_scores, called
 
 SHOWN_CASES = 12
-PAPERS: dict[str | tuple[str, ...], str] = {  # of networks, by how their names begin
-    "medsam2": "Ma et al., MedSAM2: Segment Anything in 3D Medical Images and Videos, arXiv:2504.03600 (2025).",
-    ("medsam2", "sam2"): "Ravi et al., SAM 2: Segment Anything in Images and Videos, arXiv:2408.00714 (2024).",
-}
-NOT_FACTS = ("command", "notes", "slices", "oracle_prompts")
 
 
 class RunSummary(TypedDict):
@@ -101,8 +96,8 @@ def write_report(
         script=page_script() if seen else "",
         beside=seen is not None and seen.beside,
         lowest=_lowest(summary["scores"]),
-        cited=_cited(run, [name for name in summary["scores"] if summary["marks"].get(name) != NO_NETWORK]),
-        facts={name: _in_words(value) for name, value in run.items() if name not in NOT_FACTS},
+        did="Segmented",
+        prompts=[name for name in summary["scores"] if summary["marks"].get(name) != NO_NETWORK],
     )
     write_file(path, html)
 
@@ -132,25 +127,3 @@ def _lowest(summary: Summary) -> float:
         if scores["dice"]["mean"] is not None
     ]
     return max(0.0, min(0.9, math.floor(10 * min(found, default=0.0)) / 10))
-
-
-def _cited(run: RunRecord, prompts: Sequence[str]) -> list[str]:
-    """A sentence for a paper that says what was run, and what else to cite."""
-    backbone, version = run.get("backbone", ""), run.get("versions", {}).get("usframe", "")
-    words = f"{'Segmented' if backbone else 'Scored'} with usframe {version}".rstrip()
-    if backbone:
-        weights = (run.get("checkpoint_sha256") or "")[:16]
-        words += f", network {backbone}" + (f" (SHA-256 of its weights {weights}\u2026)" if weights else "")
-        words += f", prompts {', '.join(prompts)}" * bool(prompts)
-        words += f", mode {run['mode']}" if "mode" in run else ""
-    papers = [PAPERS[name] for name in PAPERS if backbone.startswith(name)]
-    words += f", seed {run['seed']}" if "seed" in run else ""
-    return [f"{words}.", *papers]
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_in_words(item)}" for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_in_words, value))
-    return "none" if value is None else str(value)

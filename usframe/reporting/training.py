@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
+from markupsafe import Markup
 
 from usframe.errors import escape
 from usframe.files import write_csv, write_file
+from usframe.reporting.page.figures import inline
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.style import CURVES, FAINT, INK, SOFT, plain_style, write_figure
 from usframe.reporting.text import columns
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 MEAN = "mean"
+DICE = "dice "  # and the prompt: columns of curve.csv
 NO_TERMS = ("step", "seconds", "mean dice")
 WRITTEN = "checkpoint_best.pt, checkpoint_last.pt, gains.csv, curve.csv, curve.png, report.html"
 
@@ -68,35 +74,79 @@ def write_training(
     out: Path, curve: Sequence[Mapping[str, float]], gains: Sequence[Gain], run: RunRecord, *, best_step: int
 ) -> None:
     """Write curve.png and report.html. Raises `WriteError`."""
-    plot_curve(out / "curve.png", curve, best_step)
+    plot_curve(out / "curve.png", curve, gains, best_step)
     title, steps = f"Training of {run['backbone']}", curve[-1]["step"]
-    html = render("training.html", title=title, run=run, gains=gains, best_step=best_step, steps=steps)
+    html = render(
+        "training.html",
+        title=title,
+        run=run,
+        did="Trained",
+        prompts=list(dict.fromkeys(row["prompt"] for row in gains)),
+        gains=gains,
+        best_step=best_step,
+        steps=steps,
+        figures=figures(curve, gains, best_step),
+    )
     write_file(out / "report.html", html)
 
 
 @plain_style()
-def plot_curve(path: Path, curve: Sequence[Mapping[str, float]], best_step: int) -> None:
+def plot_curve(path: Path, curve: Sequence[Mapping[str, float]], gains: Sequence[Gain], best_step: int) -> None:
     """Write a PNG of the loss terms and the validation Dice over steps. Raises `WriteError`."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.8), dpi=160, layout="constrained")
+    figure = Figure(figsize=(10, 4.2), dpi=160, layout="constrained")
     losses, dice = figure.subplots(1, 2)
-    steps = [line["step"] for line in curve]
-    scores = [name for name in curve[0] if name.startswith("dice ")]
-    terms = [name for name in curve[0] if name not in (*NO_TERMS, *scores)]
-    panels = ((losses, terms, "loss, mean since the last validation"), (dice, scores, "Dice of the validation"))
-    for panel, names, title in panels:
-        for colour, name in zip(cycle(CURVES), names, strict=False):
-            label = name.removeprefix("dice ") if panel is dice else name
-            panel.plot(steps, [line[name] for line in curve], color=colour, marker="o", markersize=3, label=label)
-        panel.set_title(title, fontsize=10.5, loc="left", color=INK)
-        panel.set_xlabel("step", color=SOFT)
-        panel.grid(color=FAINT, linewidth=0.6)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(fontsize=8, frameon=False)
-    losses.set_ylim(bottom=0)
-    dice.axvline(best_step, color=SOFT, linewidth=0.8, linestyle=":")
+    _draw_losses(losses, curve)
+    _draw_dice(dice, curve, gains, best_step)
     write_figure(path, figure)
+
+
+@plain_style()
+def figures(curve: Sequence[Mapping[str, float]], gains: Sequence[Gain], best_step: int) -> list[Markup]:
+    """The same for the page, a figure for the losses and one for the Dice."""
+    from matplotlib.figure import Figure
+
+    losses, dice = (Figure(figsize=(5.2, 4), layout="constrained") for _ in range(2))
+    _draw_losses(losses.subplots(), curve)
+    _draw_dice(dice.subplots(), curve, gains, best_step)
+    return [inline(losses, "Loss terms over the steps"), inline(dice, "Validation Dice over the steps")]
+
+
+def _draw_losses(panel: Axes, curve: Sequence[Mapping[str, float]]) -> None:
+    terms = [name for name in curve[0] if name not in NO_TERMS and not name.startswith(DICE)]
+    _draw_lines(panel, {name: [(line["step"], line[name]) for line in curve] for name in terms})
+    panel.set_title("loss, mean since the last validation", fontsize=10.5, loc="left", color=INK)
+    panel.set_ylim(bottom=0)
+
+
+def _draw_dice(panel: Axes, curve: Sequence[Mapping[str, float]], gains: Sequence[Gain], best_step: int) -> None:
+    """Step 0 are the weights before the training."""
+    before: dict[str, float] = {}
+    for row in gains:  # the mean over objects comes last
+        before[row["prompt"]] = row["before"]
+    lines = {}
+    for name in (name for name in curve[0] if name.startswith(DICE)):
+        prompt = name.removeprefix(DICE)
+        first = [(0.0, before[prompt])] if prompt in before else []
+        lines[prompt] = [*first, *((line["step"], line[name]) for line in curve)]
+    _draw_lines(panel, lines)
+    panel.set_title("Dice of the validation", fontsize=10.5, loc="left", color=INK)
+    panel.axvline(best_step, color=SOFT, linewidth=0.8, linestyle=":")
+
+
+def _draw_lines(panel: Axes, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    for colour, (name, points) in zip(cycle(CURVES), lines.items(), strict=False):
+        panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=name)
+    panel.set_xlabel("step", color=SOFT)
+    panel.locator_params(axis="x", integer=True)
+    panel.grid(color=FAINT, linewidth=0.6)
+    panel.tick_params(length=0, labelcolor=SOFT)
+    for side in panel.spines.values():
+        side.set_visible(False)
+    panel.legend(
+        fontsize=8, frameon=False, labelcolor=INK, ncols=3, loc="upper left", bbox_to_anchor=(-0.02, -0.16)
+    )
 
 
 def _gain(prompt: str, name: str, before: float, after: float, n: int | str) -> Gain:

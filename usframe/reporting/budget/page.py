@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from usframe.files import write_file
+from usframe.reporting.page.figures import inline
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import Failure
@@ -18,6 +20,8 @@ from usframe.scoring.summary import MACRO, called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 # Ways also differ in their marks and lines.
 LOOKS: dict[str, tuple[str, str, Any]] = {
@@ -40,14 +44,25 @@ def heading(cells: Sequence[Cell]) -> str:
 @plain_style()
 def plot(path: Path, cells: Sequence[Cell], target: Sequence[float]) -> None:
     """Write a PNG with a panel per rule and a line per way to fill. Raises `WriteError`."""
+    write_figure(path, _draw(cells, target, list(dict.fromkeys(cell["rule"] for cell in cells))))
+
+
+@plain_style()
+def figures(cells: Sequence[Cell], target: Sequence[float]) -> list[Markup]:
+    """The same for the page, a figure per rule."""
+    rules = dict.fromkeys(cell["rule"] for cell in cells)
+    told = "Dice over the number of prompted slices with 95 % intervals, rule"
+    return [inline(_draw(cells, target, [rule]), f"{told} {rule}") for rule in rules]
+
+
+def _draw(cells: Sequence[Cell], target: Sequence[float], rules: Sequence[str]) -> Figure:
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    rules = list(dict.fromkeys(cell["rule"] for cell in cells))
     across = min(len(rules), ACROSS)
     down = -(-len(rules) // across)
-    figure = Figure(figsize=(1.1 + 2.9 * across, 0.9 + 2.9 * down), dpi=160, layout="constrained")
+    size = (1.1 + 2.9 * across, 0.9 + 2.9 * down)
+    figure = Figure(figsize=size, dpi=160, layout="constrained")
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     numbers = sorted({cell["slices"] for cell in cells})
     lowest = min(cell["mean"] if cell["ci95_low"] is None else cell["ci95_low"] for cell in cells if cell["mean"])
@@ -67,14 +82,22 @@ def plot(path: Path, cells: Sequence[Cell], target: Sequence[float]) -> None:
     for row in range(down):
         panels[row * across].set_ylabel("Dice", color=SOFT, fontsize=9.5)
     figure.supxlabel("prompted slices per object", color=SOFT, fontsize=9.5)
+    columns = 4 if across > 1 else 2
+    figure.legend(
+        handles=_legend(cells), loc="outside upper left", ncols=columns, frameon=False, fontsize=9, labelcolor=INK
+    )
+    return figure
+
+
+def _legend(cells: Sequence[Cell]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
     used = [fill for fill in FILLS if any(cell["fill"] == fill for cell in cells)]
     handles = [
         Line2D([], [], color=LOOKS[fill][0], marker=LOOKS[fill][1], linestyle=LOOKS[fill][2], label=SAID[fill])
         for fill in used
     ]
-    handles.append(Line2D([], [], color=SOFT, linewidth=0.8, linestyle=WANTED, label="wanted"))
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
-    write_figure(path, figure)
+    return [*handles, Line2D([], [], color=SOFT, linewidth=0.8, linestyle=WANTED, label="wanted")]
 
 
 def _panel(panel: Axes, cells: Sequence[Cell], target: Sequence[float]) -> None:
@@ -101,10 +124,11 @@ def write_page(
     cells: Sequence[Cell],
     sentences: Sequence[str],
     tests: Sequence[RuleTest],
+    target: Sequence[float],
     run: RunRecord,
     failures: Sequence[Failure],
 ) -> None:
-    """Write report.html, which shows the picture beside it. Raises `WriteError`."""
+    """Write report.html, one file with its figures inside. Raises `WriteError`."""
     shown = averaged(cells)
     numbers = sorted({cell["slices"] for cell in cells})
     objects = sorted(dict.fromkeys(cell["object"] for cell in cells), key=lambda one: one != MACRO)
@@ -114,6 +138,9 @@ def write_page(
         title=title,
         run=run,
         failures=failures,
+        did="Annotation played",
+        prompts=run["prompts"],
+        figures=figures(shown, target) if shown else [],
         heading=heading(shown),
         sentences=sentences,
         numbers=numbers,

@@ -92,6 +92,7 @@ def write_budget(
         cells=cells,
         sentences=summary["sentences"],
         tests=tests,
+        target=target,
         run=run,
         failures=failures,
     )
