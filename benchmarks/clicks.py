@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from usframe.config.schema import Predict
-from usframe.geometry import from_model, to_model, to_network
+from usframe.geometry import from_model, to_model
 from usframe.inference.slices import decode_best
 from usframe.inference.trust import dice
-from usframe.inference.verbs import encode
+from usframe.inference.verbs import encode_slices
 from usframe.plugins import load_plugins
 from usframe.prompting.clicks import correcting_click, with_points
 from usframe.prompting.strategies import make_prompts
@@ -66,7 +66,7 @@ def measure(data: str, given: Sequence[str]) -> Iterator[Iterator[list[float]]]:
 
 
 def features_of(backbone: Backbone, data: NDArray[np.float32], frame: int) -> Features:
-    return encode(backbone, torch.from_numpy(to_network(data[frame : frame + 1], backbone.image_size)))
+    return encode_slices(backbone, data[frame : frame + 1])
 
 
 def play(

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,8 @@ def work(name: str, quick: bool) -> Iterator[str]:
 
 def measured(backbone: Any, volume: Volume, places: list[tuple[int, int]], mode: Any) -> str:
     side = backbone.image_size
-    prompts = [draw("box", frame % 40, one % 3 + 1, side) for frame, one in places]
     prompts = [
-        usframe.Prompt(frame, one + 1, box=prompt.box) for (frame, one), prompt in zip(places, prompts, strict=True)
+        replace(draw("box", frame % 40, one % 3 + 1, side), frame=frame, object_id=one + 1) for frame, one in places
     ]
     if DEVICE == "cuda":
         torch.cuda.reset_peak_memory_stats()

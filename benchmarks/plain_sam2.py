@@ -34,9 +34,8 @@ class PlainSam2:
     def segment(self, prompts: Sequence[Prompt]) -> tuple[Masks, Logits]:
         """Masks (N, S, S) and logits (N, S/4, S/4), each slice encoded for its prompt."""
         logits = [self._decode(prompt) for prompt in prompts]
-        return np.stack([full_size(one) for one in logits]), np.concatenate(
-            [one[:, 0].cpu().numpy() for one in logits]
-        )
+        masks = np.stack([full_size(one) for one in logits])
+        return masks, np.concatenate([one[:, 0].cpu().numpy() for one in logits])
 
     def _decode(self, prompt: Prompt) -> torch.Tensor:
         network = self.network

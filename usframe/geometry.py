@@ -78,11 +78,10 @@ def from_model(logits: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[n
     return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in logits])
 
 
-def label_slice(logits: NDArray[np.float32], ids: Sequence[int], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W): on every pixel the one of ``ids`` of the largest logit, 0 where none is above 0; logits (N, s, s)."""
-    label, largest = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+def label_slice(logits: NDArray[np.float32], ids: Sequence[int]) -> NDArray[np.uint8]:
+    """(H, W): on every pixel the one of ``ids`` whose logit (N, H, W) is largest, 0 where none is above 0."""
+    label, largest = np.zeros(logits.shape[1:], np.uint8), np.zeros(logits.shape[1:], np.float32)
     for plane, one in zip(logits, ids, strict=True):
-        full = from_model(plane[None], shape)[0]
-        np.copyto(label, np.uint8(one), where=full > largest)
-        np.maximum(largest, full, out=largest)
+        np.copyto(label, np.uint8(one), where=plane > largest)
+        np.maximum(largest, plane, out=largest)
     return label

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -17,8 +17,13 @@ class Derived:
     def __call__(self, key: Any, weights: Sequence[torch.Tensor], make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """The value of ``key``: ``make()``, unless made of the same ``weights`` in the same precision before."""
         narrowed = torch.is_autocast_enabled(weights[0].device.type)
-        state = narrowed, [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in weights]
+        state = narrowed, state_of(weights)
         made = self.made.get(key)
         if made is None or made[0] != state:
             made = self.made[key] = (state, make())
         return made[1]
+
+
+def state_of(weights: Iterable[torch.Tensor]) -> list[tuple[int, int]]:
+    """What changes when one of ``weights`` does."""
+    return [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in weights]

@@ -14,7 +14,7 @@ That holds for one attention head and the options that all configurations of SAM
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
@@ -65,7 +65,7 @@ def look_back(network: Any, memories: Sequence[Memory], frame: int, length: int,
 class MemoryBank:
     """The memory attention of a SAM2Base ``network``, under ``autocast``."""
 
-    def __init__(self, network: Any, autocast: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+    def __init__(self, network: Any, autocast: Callable[[], AbstractContextManager[object]]) -> None:
         self.network, self.autocast = network, autocast
         self.derived = Derived()
         self.layers, self.projected = Replayed(network, self._layers), Replayed(network, self._project)

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from .derived import state_of
+
 Way: TypeAlias = Callable[..., tuple[torch.Tensor, ...]]
 MOST = 64  # recordings that are kept, of tensors of different shapes; the oldest go first
 
@@ -46,8 +48,7 @@ class Replayed:
             self.parameters = []
             return self.function(*tensors, **options)
         self.parameters = self.parameters or list(self.module.parameters())
-        weights = [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters]
-        if weights != self.weights:
+        if (weights := state_of(self.parameters)) != self.weights:
             self.ways, self.weights = {}, weights
         key = tuple((one.shape, one.stride(), one.dtype) for one in tensors), tuple(options.items())
         if key not in self.ways:

@@ -202,7 +202,7 @@ def test_memory_does_not_grow_with_the_number_of_slices():
         return rest
 
     peak(8)
-    assert peak(400) < 1.2 * peak(40) + 400 * 3 * 180  # lists of slices and the like: 180 bytes for each
+    assert peak(400) < 1.2 * peak(40) + 400 * 3 * 150  # lists of slices and the like: 150 bytes for each
 
 
 def test_a_full_temporary_folder_is_one_clear_line(backbone, volume, monkeypatch):

@@ -27,7 +27,7 @@ from usframe import hookimpl
 def usframe_register_backbones(register):
     register("toy", lambda *, weights, device, precision: ToyWithMemory())
 """
-TIMES = re.compile(r"<tr><th>(Date|Time|Memory|Computed on)[^\n]*\n|in \d+ s\b|<p class=.soft.>\d{4}-[^\n]*\n")
+TIMES = re.compile(r"<tr><th>(Date|Time|Memory)[^\n]*\n|, \d+ (?:process(?:es)?|shards)|in \d+ s\b")
 Run = Callable[..., Result]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usframe.config.schema import Fill
-from usframe.geometry import from_model
+from usframe.geometry import from_model, label_slice
 from usframe.types import Prompt
 
 CERTAIN = 1e4  # the logit of a pixel that was painted
@@ -82,9 +82,7 @@ class State:
         free = [(one, item.planes[frame]) for one, item in sorted(self.items.items()) if _is_free(item, frame)]
         plane = np.zeros(shape, np.uint8)
         if free:
-            depth = np.stack([layer.depth(shape) for _, layer in free])
-            ids = np.array([one for one, _ in free], np.uint8)
-            plane = np.where(depth.max(0) > 0, ids[depth.argmax(0)], 0).astype(np.uint8)
+            plane = label_slice(np.stack([layer.depth(shape) for _, layer in free]), [one for one, _ in free])
         for one, item in sorted(self.items.items()):
             if item.locked is not None and frame in item.locked:
                 plane[item.locked[frame]] = one

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from usframe.arrays import Planes, release
 from usframe.config.schema import Multimask
-from usframe.geometry import label_slice, to_model
+from usframe.geometry import from_model, label_slice, to_model
 from usframe.inference.decoding import ABSENT, best_candidates, check_prompts, wants_candidates
 from usframe.inference.trust import foretell
 from usframe.inference.verbs import decode, encode_slices
@@ -144,7 +144,7 @@ class Answer:
         present = sorted(set(objects))
         pieces = [np.flatnonzero(np.array(objects) == object_id) for object_id in present]
         united = np.stack([logits[piece].max(0) for piece in pieces])
-        self.masks.put(frame, label_slice(united, present, self.size))
+        self.masks.put(frame, label_slice(from_model(united, self.size), present))
         rows = [self.row[object_id] for object_id in present]
         self.iou[rows, frame] = [iou[piece].mean() for piece in pieces]
         self.presence[rows, frame] = [presence[piece].mean() for piece in pieces]

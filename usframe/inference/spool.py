@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from usframe.arrays import Planes, explained
-from usframe.geometry import label_slice
+from usframe.geometry import from_model, label_slice
 from usframe.inference.decoding import ABSENT
 from usframe.inference.trust import dice
 from usframe.inference.verbs import device_of, encode_slices
@@ -23,7 +23,7 @@ from usframe.intensity import Slices
 from usframe.quality import Quality
 from usframe.types import Backbone, Decoded, Segmentation
 
-AHEAD = {False: 1, True: 8}  # slices encoded at a time, one by one on a CPU, where more at a time gain nothing
+AHEAD = 8  # slices encoded at a time, but on a CPU, where they take as long one by one
 
 
 class Spool:
@@ -91,11 +91,12 @@ class Encodings:
         return self.current[1]
 
     def _encode(self, frame: int) -> Any:
-        count = AHEAD[device_of(self.backbone).type != "cpu" and frame not in self.again]
         if frame not in self.ahead:
+            single = frame in self.again or device_of(self.backbone).type == "cpu"
+            further = 0 if single else AHEAD - 1
             back = frame < self.current[0]
-            first = max(frame - count + 1, 0) if back else frame
-            part = self.data[first : first + count if not back else frame + 1]
+            first, last = (max(frame - further, 0), frame) if back else (frame, frame + further)
+            part = self.data[first : last + 1]
             features = encode_slices(self.backbone, part)
             self.ahead = {first + n: features[n : n + 1] for n in range(len(part))}
         return self.ahead.pop(frame)
@@ -148,7 +149,8 @@ class Answers:
         kept = np.full((count, depth, *self.shape[1:]), np.nan, np.float32) if keep_logits else None
         for frame in map(int, np.flatnonzero(self.answered.any(0))):
             rows, logits = self.on(frame)
-            masks.put(frame, label_slice(logits, [self.objects[row] for row in rows], (shape[0], shape[1])))
+            full = from_model(logits, (shape[0], shape[1]))
+            masks.put(frame, label_slice(full, [self.objects[row] for row in rows]))
             if kept is not None:
                 kept[rows, frame] = logits
         return Segmentation(masks.array(), self.objects, self.iou, kept, quality=self.quality)

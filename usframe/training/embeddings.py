@@ -10,6 +10,7 @@ import torch
 
 from usframe.features import join, rebuild, tensors_of
 from usframe.files import write_file
+from usframe.inference.verbs import device_of
 from usframe.training.clips import Sample
 from usframe.training.objectives import encode_samples
 from usframe.types import Backbone, Features
@@ -38,5 +39,5 @@ class Embeddings:
             torch.save([tensor.cpu() for tensor in tensors_of(self.like)], content)
             write_file(path, content.getvalue())
             return self.like
-        device = next(self.backbone.module.parameters()).device
+        device = device_of(self.backbone)
         return rebuild(self.like, iter(torch.load(path, map_location=device, weights_only=True)))

@@ -15,7 +15,7 @@ from usframe.geometry import points_from_model, to_model, to_network
 from usframe.inference.decoding import best_candidates, is_ambiguous
 from usframe.inference.propagate import walk
 from usframe.inference.tracks import Track, make_tracks
-from usframe.inference.verbs import decode, encode, with_memory
+from usframe.inference.verbs import decode, device_of, encode, with_memory
 from usframe.prompting.clicks import correcting_click, with_points
 from usframe.training.clips import Sample
 from usframe.training.losses import Losses, weigh_losses
@@ -214,7 +214,7 @@ def target_of(backbone: Backbone, sample: Sample, frame: int, row: int) -> torch
 def make_target(backbone: Backbone, mask: NDArray[np.bool_]) -> torch.Tensor:
     """A mask (H, W) as shares of the pixels of half the network's input, (S/2, S/2)."""
     size = backbone.image_size // 2
-    device = next(backbone.module.parameters()).device
+    device = device_of(backbone)
     shares = torch.from_numpy(mask).to(device, torch.float32)[None, None]
     return F.interpolate(shares, size=(size, size), mode="area")[0, 0]
 

@@ -36,7 +36,7 @@ def set_up(backbone: Backbone, settings: Train) -> None:
 
     ``lora`` is adapters of the encoder, and all the rest. Raises `RequestError` where the backbone cannot do so.
     """
-    if not any(True for _ in backbone.module.parameters()):
+    if next(backbone.module.parameters(), None) is None:
         raise RequestError("this backbone has no parameters, so there is nothing to train; take another backbone")
     if settings.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
         raise RequestError(
