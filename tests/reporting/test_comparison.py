@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from whole_pages import check_whole
 
 from usframe.reporting.cells import list_tests, merge_draws, verdict
 from usframe.reporting.comparison import write_comparison
@@ -138,3 +139,4 @@ def test_the_scores_of_other_packages_are_compared_by_name(tmp_path):
         "not for clinical use",
     ):
         assert words in page
+    check_whole(page, tmp_path, figures=1)

@@ -4,6 +4,7 @@ import csv
 
 import cv2
 import pytest
+from whole_pages import check_whole
 
 from usframe.reporting.training import print_gains, write_gains, write_training
 
@@ -46,6 +47,6 @@ def test_the_page_and_the_curve_are_written_whatever_the_losses(tmp_path, terms)
     page = (tmp_path / "report.html").read_text()
     for words in ("Training of demo", "+0.100", "1,163,493", "usframe run finetune", "not for clinical use"):
         assert words in page
-    assert page.count("<svg") == 2, "the figures are in the page"
-    assert not [word for word in ("<img", "src=", "<link") if word in page], "nothing is fetched"
+    (tmp_path / "curve.csv").touch()  # the training's own
+    check_whole(page, tmp_path, figures=2)
     assert cv2.imread(str(tmp_path / "curve.png")).shape[1] == 1600

@@ -14,6 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import DataSet, write_case
+from whole_pages import check_whole
 
 import usframe
 from usframe.cli import main
@@ -54,6 +55,7 @@ def test_a_training_leaves_checkpoints_curves_and_gains(data: DataSet, recipe: s
     checkpoints = {f"checkpoint_{which}.{kind}" for which in ("best", "last") for kind in ("pt", "safetensors")}
     tables = {"curve.csv", "gains.csv", "splits.json", "run.json", "experiment.yaml"}
     assert names >= checkpoints | tables | {"curve.png", "report.html", "state"}
+    check_whole((data.out / "report.html").read_text(encoding="utf-8"), data.out, figures=2)
     usframe.load_backbone("demo", checkpoint=data.out / "checkpoint_best.pt", device="cpu")
     with (data.out / "gains.csv").open() as file:
         gains = list(csv.DictReader(file))

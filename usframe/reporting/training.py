@@ -136,10 +136,12 @@ def _draw_dice(panel: Axes, curve: Sequence[Mapping[str, float]], gains: Sequenc
 
 
 def _draw_lines(panel: Axes, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for colour, (name, points) in zip(cycle(CURVES), lines.items(), strict=False):
         panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=name)
     panel.set_xlabel("step", color=SOFT)
-    panel.locator_params(axis="x", integer=True)
+    panel.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     panel.grid(color=FAINT, linewidth=0.6)
     panel.tick_params(length=0, labelcolor=SOFT)
     for side in panel.spines.values():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # What the page's style says in dark and in light.
 OF_PAGE = {INK: "ink", BLACK: "ink", SOFT: "soft", FAINT: "line", SHADE: "shade", PAPER: "panel"}
-NUMBERED = re.compile(r' id="[a-z0-9]+_\d+"')  # names that every figure gives to its parts
+NUMBERED = re.compile(r' id="[A-Za-z0-9.]+_\d+"')  # names that every figure gives to its parts
 SIZE = re.compile(r' (?:width|height|xmlns:xlink|version)="[^"]*"')
 ASIDE = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
 
