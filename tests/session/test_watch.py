@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from conftest import DataSet
 
 from usframe.cli import main
-from usframe.session.watch import Progress, _name, _stand_alone
+from usframe.session.watch import _name, _stand_alone
 
 # It breaks in the case of four slices.
 STEP = """
@@ -138,6 +138,9 @@ def test_an_impatient_ctrl_c_costs_no_table(data: DataSet, tmp_path: Path) -> No
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "half-way\n"
+    until = time.monotonic() + 60
+    while not (data.out / ".usframe/cases/case_0.json").exists() and time.monotonic() < until:
+        time.sleep(0.05)
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         time.sleep(0.02)
@@ -152,13 +155,6 @@ def test_a_process_started_anew_stands_alone_on_its_own_gpu() -> None:
     environment = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "CUDA_VISIBLE_DEVICES": "4,6", "A": "b"}
     _stand_alone(environment)
     assert environment == {"CUDA_VISIBLE_DEVICES": "6", "A": "b"}
-
-
-def test_progress_follows_what_is_said() -> None:
-    progress = Progress()
-    for said in ('{"share": [0, 2]}', '{"begun": "a", "limit": 3.0}', '{"ended": "a"}', '{"begun": "b"}'):
-        progress.update(json.loads(said))
-    assert (progress.share, progress.begun, progress.ended) == ([0, 2], "b", ["a"])
 
 
 def test_ends_have_names() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_a_run_needs_no_more_than_three_times_the_stored_volume(tmp_path, suffix
     write_volume(tmp_path / "small", suffix, 7, 48)
     stored = write_volume(tmp_path / "large", suffix, 300, 512)
     assert peak(tmp_path / "large") - peak(tmp_path / "small") < 2 * stored
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_many_cases_need_no_more_than_four_times_one_of_them(tmp_path):
+    """Three are in hand at a time: one is read, one with the network, one scored and drawn."""
+    write_volume(tmp_path / "small", ".nii.gz", 7, 48)
+    stored = write_volume(tmp_path / "large", ".nii.gz", 300, 512)
+    for folder in ("volumes", "labels"):
+        for copy in "bcdef":
+            shutil.copy(tmp_path / "large" / folder / "a.nii.gz", tmp_path / "large" / folder / f"{copy}.nii.gz")
+    assert peak(tmp_path / "large") - peak(tmp_path / "small") < 4 * stored
 
 
 @pytest.mark.parametrize("mode", ["slice", "propagate"])

@@ -72,6 +72,7 @@ class RunRecord(TypedDict, total=False):
     postprocess: dict[str, Any]
     oracle_prompts: list[str]
     slices_per_second: float
+    idle_share: float
     noised: dict[str, float]
     seeds: int
     budget: dict[str, Any]

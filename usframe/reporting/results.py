@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from usframe.errors import shown
 from usframe.files import write_file
@@ -46,11 +46,18 @@ class SliceCounts(TypedDict):
 
 
 class Totals(TypedDict):
-    """What run.json says about all cases together. ``seconds_per_stage``: summed over processes."""
+    """What run.json says about all cases together. ``seconds_per_stage``: summed over processes.
+
+    ``idle_share``: of the time in the network's lane, what it waited for files, scores and pictures.
+    """
 
     slices: SliceCounts
     seconds_per_stage: dict[str, float]
+    idle_share: NotRequired[float]
     notes: list[str]
+
+
+WITH_NETWORK = ("prompt", "segment")  # the stages in the lane of the network, see `usframe.session.lanes`
 
 
 @dataclass
@@ -61,7 +68,8 @@ class CaseResult:
     ``quality``: what the network itself says about each slice; ``measures``: of answers and labels.
     ``fingerprint``: the row of fingerprint.csv, where a data set is described. ``notes``: what was assumed, one
     sentence each. ``seconds``: stage (``read``, ``prompt``, ``segment``, ``postprocess``, ``write``, ``score``,
-    ``overlay``) -> wall time. ``slices``: counts of ``total``, ``encoded`` and, with labels, ``without_object``.
+    ``overlay``, and ``wait``, that of the network for the case) -> wall time. ``slices``: counts of ``total``,
+    ``encoded`` and, with labels, ``without_object``.
     ``stage``: the last that was begun, the one that failed where there is an ``error``.
     """
 
@@ -76,6 +84,11 @@ class CaseResult:
     slices: dict[str, int] = field(default_factory=dict)
     stage: str = ""
     error: str = ""
+
+    @property
+    def seconds_in_line(self) -> float:
+        """What the case kept others from the network, waiting for it with them."""
+        return sum(self.seconds.get(stage, 0.0) for stage in ("wait", *WITH_NETWORK))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -175,7 +188,10 @@ def count_totals(results: Sequence[CaseResult], *, labelled: bool, notes: Sequen
         "encoded": total("encoded"),
         "without_object": total("without_object") if labelled else None,
     }
-    return {"slices": slices, "seconds_per_stage": stages, "notes": [*notes, *_merge_notes(results)]}
+    totals: Totals = {"slices": slices, "seconds_per_stage": stages, "notes": [*notes, *_merge_notes(results)]}
+    if used := sum(stages.get(stage, 0.0) for stage in WITH_NETWORK):
+        totals["idle_share"] = round(stages.get("wait", 0.0) / (stages.get("wait", 0.0) + used), 4)
+    return totals
 
 
 def _merge_notes(results: Sequence[CaseResult]) -> list[str]:

@@ -9,11 +9,12 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-from usframe.errors import RequestError, UsframeError, escape
+from usframe.errors import UsframeError, escape
 from usframe.plugins.registry import blame
 from usframe.reporting.results import INTERRUPTED, CaseResult
 from usframe.session import Output, watch
@@ -33,55 +34,41 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _received: list[int] = []
 
 
-def run_cases(
-    work: Work[C],
-    cases: Sequence[C],
-    output: Output,
-    *,
-    main: bool = True,
-    keep: Keep | None = None,
-    limit: float = 0.0,
-    take: Callable[[C], bool] = lambda case: True,
-) -> list[CaseResult]:
-    """The result of ``work`` on every case, filled in by it; what it raises becomes part of the result.
+def run_cases(work: Work[C], cases: Sequence[C], output: Output, *, main: bool = True) -> list[CaseResult]:
+    """The result of ``work`` on every case, one after the other, filled in by it.
 
-    Ctrl-C, SIGTERM and SIGHUP end the loop: the cases not done are failures then, with the stage `INTERRUPTED`.
-    ``main``: whether this process may show its progress. ``keep`` is given each result as its case ends.
-    ``limit``: seconds that a case may take, 0 is without end. ``take``: whether a case is to be done here,
-    asked when it is its turn. Raises `RequestError` where no limit can be kept.
+    What it raises becomes part of the result. Ctrl-C, SIGTERM and SIGHUP end the loop: the cases not done are
+    failures then, with the stage `INTERRUPTED`. ``main``: whether this process may show its progress.
     """
-    if limit and not watch.line.is_watched:
-        raise RequestError(f"case_timeout={limit:g} needs the command usframe, on Linux or macOS; leave it out")
-    hidden = output.quiet or output.json or not main or not sys.stderr.isatty()
+    hidden = not is_shown(output, main)
     results: list[CaseResult] = []
-    left = dict.fromkeys(case.name for case in cases)
-    _received.clear()
     try:
         with interruptible():
             for case in tqdm(cases, unit="case", disable=hidden):
-                if not take(case):
-                    del left[case.name]
-                    continue
-                watch.line.say(begun=case.name, limit=limit)
                 with tqdm(desc=escape(case.name), unit="slice", leave=False, disable=hidden) as bar:
-                    result = run_case(work, case, bar.update)
-                if keep:
-                    keep(result)
-                watch.line.say(ended=case.name)
-                results.append(result)
-                del left[case.name]
+                    results.append(run_case(work, case, bar.update))
     except KeyboardInterrupt:
-        watch.line.say(begun=None)
-        ended = {result.case for result in results}
-        results += [CaseResult(name, stage=INTERRUPTED, error="not done") for name in left if name not in ended]
+        left = cases[len(results) :]
+        results += [CaseResult(case.name, stage=INTERRUPTED, error="not done") for case in left]
     return results
+
+
+def is_shown(output: Output, main: bool) -> bool:
+    """Whether progress is."""
+    return main and not output.quiet and not output.json and sys.stderr.isatty()
 
 
 def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -> CaseResult:
     """``work`` on one case."""
     result = CaseResult(case.name)
+    attempt(result, partial(work, case, result, progress))
+    return result
+
+
+def attempt(result: CaseResult, step: Callable[[], object]) -> None:
+    """Do a step of a case; what it raises, whosever fault it is, becomes part of the result."""
     try:
-        work(case, result, progress)
+        step()
     except UsframeError as error:
         result.error = str(error)
     except MemoryError:
@@ -97,15 +84,17 @@ def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -
     if result.error:
         for kept in (result.rows, result.slice_rows, result.quality, result.measures):
             kept.clear()
-    return result
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(*, further: bool = False) -> Iterator[None]:
     """SIGTERM and SIGHUP are as Ctrl-C in here: what was done is still written, undisturbed by a second one.
 
     A second Ctrl-C does not disturb a process that is watched; another belongs to the program that called.
+    ``further``: the first one may have come in an earlier block.
     """
+    if not further:
+        _received.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return

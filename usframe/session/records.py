@@ -6,21 +6,22 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from usframe.data.cache import describe_inputs
 from usframe.data.case import Case
-from usframe.errors import CaseError, WriteError, escape
+from usframe.errors import CaseError, RequestError, WriteError, escape
 from usframe.files import CASES, HIDDEN, Manifest, write_file
 from usframe.plugins import Plugins
 from usframe.reporting.quality import Piece
 from usframe.reporting.results import INTERRUPTED, CaseResult, Kept, Records
 from usframe.session import Output, watch
 from usframe.session.folder import DONE, QUEUE
-from usframe.session.loop import Keep, Progress, Work, interruptible, run_cases
+from usframe.session.lanes import IN_HAND, Steps, run_lanes
+from usframe.session.loop import Keep, Progress, interruptible
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Session:
     out: Path
     plugins: Plugins
     inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     @property
@@ -45,17 +47,34 @@ class Session:
             if not self.is_done(case):
                 self._place(case).touch()
 
-    def take(self, case: Case) -> bool:
-        """Whether this process is to do a case: it is in the queue, and no other has taken it, on any machine."""
+    def reserve(self, case: Case) -> bool:
+        """Whether this process is to read a case ahead: it is in the queue, and no other does, on any machine."""
+        if case.name in watch.line.before.taken:
+            return not self.records.read(case.name)
         try:
-            self._place(case).unlink()
+            self._place(case).rename(self._ahead(case))
         except FileNotFoundError:
             return False
         return True
 
+    def take(self, case: Case) -> bool:
+        """Whether this process is to do a case: no other has taken it."""
+        if case.name in watch.line.before.taken:
+            return True
+        for place in (self._ahead(case), self._place(case)):
+            try:
+                place.unlink()
+                return True
+            except FileNotFoundError:
+                continue
+        return False
+
     def _place(self, case: Case) -> Path:
         record, _ = self.records.files(case.name)
         return self.out / HIDDEN / QUEUE / record.name
+
+    def _ahead(self, case: Case) -> Path:
+        return self._place(case).with_suffix(".ahead")
 
     def is_done(self, case: Case) -> bool:
         """Whether a case ended well before and its files and what it left are as they were; else it is new."""
@@ -84,7 +103,7 @@ class Session:
 
     def run(
         self,
-        work: Work[Case],
+        steps: Steps,
         cases: Sequence[Case],
         output: Output,
         *,
@@ -92,29 +111,33 @@ class Session:
         keep: Keep | None = None,
         limit: float = 0.0,
     ) -> list[CaseResult]:
-        """`run_cases` for those of the queue; from here on another process can go on where this one dies.
+        """`run_lanes` for those of the queue; from here on another process can go on where this one dies.
 
-        ``share``: which process this is, of how many. ``keep``: instead of `Session.keep`.
+        ``share``: which process this is, of how many. ``keep``: instead of `Session.keep`. ``limit``: seconds that
+        a case may take, 0 is without end. Raises `RequestError` where no limit can be kept.
         """
-        if watch.line.before.share:
+        if limit and not watch.line.is_watched:
+            raise RequestError(f"case_timeout={limit:g} needs the command usframe, on Linux or macOS; leave it out")
+        before = watch.line.before
+        if before.share:
             self.skipped = [case.name for case in cases if self.records.read(case.name)]
-        for case, why in watch.line.before.lost.items():
-            if not self.records.read(case):
-                self.keep(CaseResult(case, stage="process", error=why))
-        watch.line.say(share=share)
-        results = run_cases(
-            work, cases, output, main=share[0] == 0, keep=keep or self.keep, limit=limit, take=self.take
+        for case in cases:
+            if case.name in before.lost and not self.records.read(case.name):
+                self.take(case)
+                self.keep(CaseResult(case.name, stage="process", error=before.lost[case.name]))
+        watch.line.say(share=share, limit=limit)
+        in_hand = 1 if before.alone else IN_HAND
+        results = run_lanes(
+            self._recorded(steps), cases, self, keep or self.keep, output, main=share[0] == 0, in_hand=in_hand
         )
         self.leave(share[0])
         return results
 
-    def work(self, work: Work[Case]) -> Work[Case]:
-        """``work``, beginning with a look at what the case is made from."""
+    def _recorded(self, steps: Steps) -> Steps:
+        """``steps``, with what the case is made from and what it leaves behind."""
 
-        def watched(case: Case, result: CaseResult, progress: Progress) -> None:
+        def recorded(case: Case, result: CaseResult, progress: Progress) -> Iterator[None]:
             result.stage = "read"
-            if Manifest.current:
-                Manifest.current.fresh = {}
             gone = ""
             try:
                 self.inputs[case.name] = describe_inputs(case, self.plugins)
@@ -122,19 +145,26 @@ class Session:
                 gone = f"{error.filename}: cannot be read ({error.strerror})"
                 if not isinstance(error, FileNotFoundError) and Path(str(error.filename)) in case.files.values():
                     raise CaseError(gone) from error
-            work(case, result, progress)  # of a missing file, or one that a header names, its reader says more
+            left = steps(case, result, progress)
+            next(left)  # of a missing file, or one that a header names, its reader says more
             if gone:
                 raise CaseError(gone)
             if case.meaning:
                 self.inputs[case.name]["meaning"] = case.meaning.decided()
+            yield
+            next(left)
+            yield
+            if Manifest.current:
+                self.outputs[case.name] = Manifest.current.fresh = {}
+            yield from left
 
-        return watched
+        return recorded
 
     def keep(self, result: CaseResult) -> None:
         """Put a result on disk, and keep only its outcome in memory."""
-        outputs = Manifest.current.fresh if Manifest.current else {}
+        inputs, outputs = self.inputs.pop(result.case, {}), self.outputs.pop(result.case, {})
         try:
-            self.records.keep(Kept(result, self.inputs.pop(result.case, {}), outputs))
+            self.records.keep(Kept(result, inputs, outputs))
         except WriteError as error:
             result.stage, result.error = "write", result.error or str(error)
         for kept in (result.rows, result.slice_rows, result.quality, result.measures):
@@ -143,7 +173,7 @@ class Session:
     def seconds_before(self, results: Sequence[CaseResult]) -> float:
         """What the cases took that were not done again."""
         skipped = {*self.skipped}
-        return sum(sum(one.seconds.values()) for one in results if one.case in skipped)
+        return sum(one.seconds_in_line for one in results if one.case in skipped)
 
     def leave(self, rank: int) -> None:
         """Say that this process has come to its end."""
@@ -153,7 +183,7 @@ class Session:
         """Wait until the other processes have come to their end, however long; after Ctrl-C for 5 seconds."""
         until = time.monotonic() + 5 if interrupted else math.inf
         try:
-            with interruptible():
+            with interruptible(further=True):
                 for place in [self.out / HIDDEN / DONE / str(rank) for rank in range(1, processes)]:
                     while not place.exists() and time.monotonic() < until:
                         time.sleep(0.1)

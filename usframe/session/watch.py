@@ -14,11 +14,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import IO, Any
+
+from usframe.session.progress import Progress
 
 LINE = "USFRAME_WATCHED"  # environment: the numbers of the two pipes of a watched process
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -28,32 +29,11 @@ MPI = ("OMPI_", "PMI_", "MV2_")
 TICK = 0.2  # seconds between two looks at whether the process is still there
 
 
-@dataclass
-class Progress:
-    """Where a process at work is. ``ended``: the cases done, well or not; ``lost``: those that cost a process, and
-    why. ``share``: which of how many processes it is, None where the work cannot be gone on with.
-    """
-
-    share: tuple[int, int] | None = None
-    begun: str | None = None
-    limit: float = 0.0
-    ended: list[str] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)
-
-    def update(self, said: dict[str, Any]) -> None:
-        """Take in a line of the process at work."""
-        if "ended" in said:
-            self.ended.append(said.pop("ended"))
-            self.begun = None
-        for key, value in said.items():
-            setattr(self, key, value)
-
-
 class Line:
     """The end of the watched process. Without a watcher nobody listens."""
 
     def __init__(self, out: IO[str] | None = None, before: Progress | None = None) -> None:
-        self.out, self.before = out, before or Progress()
+        self.out, self.before, self.speaking = out, before or Progress(), threading.Lock()
 
     @property
     def is_watched(self) -> bool:
@@ -61,9 +41,16 @@ class Line:
 
     def say(self, **what: Any) -> None:
         if self.out is not None:
-            with suppress(BrokenPipeError):
+            with suppress(BrokenPipeError), self.speaking:
                 self.out.write(json.dumps(what) + "\n")
                 self.out.flush()
+
+    @contextmanager
+    def at_work(self, case: str) -> Iterator[None]:
+        """This process is at a case in the block."""
+        self.say(at=case)
+        yield
+        self.say(rests=case)
 
 
 line = Line()
@@ -102,12 +89,11 @@ def _watch(command: list[str]) -> int:
             late = _listen(process, heard, progress)
         told.close()
         status = process.wait()
-        if -status in PASSED_ON or progress.share is None or not (progress.begun or late):
+        if -status in PASSED_ON or not (progress.begun or late) or progress.is_ended:
             return _told(status, progress)
-        if progress.begun:
-            slow = f"took longer than case_timeout={late:g} seconds, and was stopped"
-            progress.lost[progress.begun] = slow if late else f"ended its process ({_name(status)})"
-            progress.update({"ended": progress.begun})
+        slow = f"took longer than case_timeout={progress.limit:g} seconds, and was stopped"
+        why = slow if late else f"ended its process ({_name(status)})"
+        progress.died(why, late, killed=status == -signal.SIGKILL)
         _stand_alone(environment)
 
 
@@ -132,9 +118,9 @@ def _start(
     return process, heard, file
 
 
-def _listen(process: subprocess.Popen[bytes], heard: int, progress: Progress) -> float:
-    """Take in what the process says until it is gone; the limit of the case that went beyond it, or 0."""
-    since, late = time.monotonic(), 0.0
+def _listen(process: subprocess.Popen[bytes], heard: int, progress: Progress) -> str:
+    """Take in what the process says until it is gone; the case that took longer than it may, if any did."""
+    late = ""
     with os.fdopen(heard, "rb", buffering=0) as stream:
         rest = b""
         while True:
@@ -143,13 +129,11 @@ def _listen(process: subprocess.Popen[bytes], heard: int, progress: Progress) ->
                 *lines, rest = (rest + (got := stream.read(2**16))).split(b"\n")
                 for said in lines:
                     progress.update(json.loads(said))
-                    since = time.monotonic()
                 if not got:
                     return late
             elif gone:
                 return late
-            if progress.begun and 0 < progress.limit < time.monotonic() - since and not late:
-                late = progress.limit
+            if not late and (late := progress.late()):
                 process.kill()
 
 

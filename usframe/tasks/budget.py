@@ -83,14 +83,19 @@ def play(
     case: Case,
     result: CaseResult,
     progress: Progress,
-) -> None:
-    """Read one case and score into ``result`` whatever is chosen on it. Raises `CaseError`."""
+) -> Iterator[None]:
+    """Read one case and score into ``result`` whatever is chosen on it, which needs the network again and again.
+
+    Raises `CaseError`.
+    """
     reading, extents = begin(experiment, case, result)
+    yield
     game = Game(config, rules, experiment, backbone, case, result, progress, reading, extents)
     result.notes += game.too_short()
     beforehand = game.choose()
     for fill in FILLS:
         game.spend_by_turns(fill, game.spend(fill, beforehand))
+    yield
 
 
 @dataclass(eq=False)

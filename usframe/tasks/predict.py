@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,7 +45,7 @@ from usframe.tasks.launch import launch, leave, prepare_output, save_experiment
 from usframe.tasks.stages import mask_path, run_stages
 from usframe.types import Backbone
 
-Stages: TypeAlias = Callable[[Experiment, Backbone, Case, CaseResult, Progress], None]
+Stages: TypeAlias = Callable[[Experiment, Backbone, Case, CaseResult, Progress], Iterator[None]]
 
 
 def predict(config: Predict, plugins: Plugins, output: Output) -> int:
@@ -102,8 +102,8 @@ def run(
 ) -> int:
     """Run all cases that are not done yet, in the processes that are there; the exit status, 1 if some case failed.
 
-    ``stages``: what is done with each of them. Of several processes the first one's says it all: another must not
-    end them by its own.
+    ``stages``: what is done with each of them, see `usframe.session.lanes`. Of several processes the first
+    one's says it all: another must not end them by its own.
     """
     config = experiment.config
     identity = identify(backbone, config.backbone)
@@ -130,9 +130,9 @@ def run(
             with suppress(WriteError):  # they are written once more at the end
                 tables.do(lambda: write(session.results(cases, [])))
 
-    work = session.work(partial(stages, experiment, backbone))
+    steps = partial(stages, experiment, backbone)
     order = by_size(cases) if processes > 1 else cases  # so that no process is left with a large one in the end
-    results = session.run(work, order, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
+    results = session.run(steps, order, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
     if rank:
         return 0
     session.wait(processes, interrupted=any(one.stage == INTERRUPTED for one in results))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ from usframe.session.loop import Progress, stop_if_interrupted
 from usframe.session.records import Session
 from usframe.tasks import Output
 from usframe.tasks.launch import prepare_folder
-from usframe.types import Segmentation, Volume
+from usframe.types import Segmentation
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
     cases = [replace(case, meaning=meaning) for case in cases]
     session = Session(config.folder, plugins)
     prepare_folder(config, "same", partial(session.line_up, cases))
-    work = session.work(partial(score_masks, config, scoring, plugins))
-    own = session.run(work, cases, output, limit=config.case_timeout)
+    steps = partial(score_masks, config, scoring, plugins)
+    own = session.run(steps, cases, output, limit=config.case_timeout)
     results = session.results(cases, own)
     seconds = time.perf_counter() - started + session.seconds_before(results)
     print_failures(results)
@@ -165,33 +165,37 @@ def score_masks(
     case: MaskedCase,
     result: CaseResult,
     progress: Progress,
-) -> None:
-    """Read the masks and the labels of one case and score them into ``result``. Raises `CaseError`."""
-    seen: CaseSlices | None = None
-    data: Slices | None = None
-    for name, path in case.masks.items():
-        pair, answer, data = score_mask(config, scoring, plugins, replace(case, volume=path), name, result)
-        if seen is None:
-            labels = pair.labels
-            seen = CaseSlices(
-                case.name, labels.data.shape, labels.data, labels.spacing_mm, pair.ignored, pair.known
-            )
-        seen.add(name, answer, [])
-    assert seen
-    with result.timed("overlay"):
-        seen.write(slices_path(config.folder, case.name), data)
-
-
-def score_mask(
-    config: Score, scoring: Scoring, plugins: Plugins, case: MaskedCase, name: str, result: CaseResult
-) -> tuple[MaskPair, Segmentation, Slices | None]:
-    """Read one mask of a case and its labels, and score it into ``result``; with the image where there is one.
+) -> Iterator[None]:
+    """Read the masks and the labels of one case and score them into ``result``, without a network's step.
 
     Raises `CaseError`.
     """
     assert case.labels
     with result.timed("read"):
-        pair = read_masks(case.labels, case.volume, config, plugins, image=case.image, meaning=case.meaning)
+        pairs = {
+            name: read_masks(case.labels, path, config, plugins, image=case.image, meaning=case.meaning)
+            for name, path in case.masks.items()
+        }
+        labels = next(iter(pairs.values())).labels
+        data = read_image(case.image, labels.data.shape, config, plugins) if case.image else None
+    yield
+    yield
+    first = next(iter(pairs.values()))
+    seen = CaseSlices(case.name, labels.data.shape, labels.data, labels.spacing_mm, first.ignored, first.known)
+    for name, pair in pairs.items():
+        answer = score_mask(scoring, case, pair, name, result)
+        if data is not None:
+            with result.timed("overlay"):
+                path = config.folder / "overlays" / name / f"{case.name}.png"
+                spacing = pair.labels.spacing_mm
+                write_overlay(path, data, pair.labels.data, answer.mask, [], title=case.name, spacing_mm=spacing)
+        seen.add(name, answer, [])
+    with result.timed("overlay"):
+        seen.write(slices_path(config.folder, case.name), data)
+
+
+def score_mask(scoring: Scoring, case: MaskedCase, pair: MaskPair, name: str, result: CaseResult) -> Segmentation:
+    """Score one mask of a case into ``result``, and give it as an answer."""
     labels, mask = pair.labels, pair.mask
     result.notes += [note for note in pair.notes if note not in result.notes]
     unknown = "voxel size unknown: hd95_mm, assd_mm and the tolerance of nsd are in pixels"
@@ -216,30 +220,16 @@ def score_mask(
         result.rows += scores.rows
         result.slice_rows += scores.slice_rows
     release(labels.data, mask.data)
-    if case.image is None:
-        return pair, answer, None
-    with result.timed("overlay"):
-        return pair, answer, draw(case.image, labels, answer, case, name, config, plugins)
+    return answer
 
 
-def draw(
-    image: Path,
-    labels: Volume,
-    answer: Segmentation,
-    case: MaskedCase,
-    name: str,
-    config: Score,
-    plugins: Plugins,
-) -> Slices:
-    """Write the overlay of a case on its image, and give that. Raises `CaseError` for one of another shape."""
+def read_image(image: Path, shape: tuple[int, ...], config: Score, plugins: Plugins) -> Slices:
+    """The image (D, H, W) that masks of ``shape`` are drawn on. Raises `CaseError` for one of another shape."""
     volume = read_volume(image, layout=config.layout, allow_outside=config.allow_outside, plugins=plugins)
-    if volume.data.shape != labels.data.shape:
-        shape = labels.data.shape
+    if volume.data.shape != shape:
         raise ReadError(f"{image}: a volume of {volume.data.shape} for labels of (D, H, W) = {shape}")
     try:
         data, _ = normalise_intensity(volume.data, config.intensity)
     except CaseError as error:
         raise CaseError(f"{image}: {error}") from error
-    path = config.folder / "overlays" / name / f"{case.name}.png"
-    write_overlay(path, data, labels.data, answer.mask, [], title=case.name, spacing_mm=labels.spacing_mm)
     return data

@@ -41,16 +41,20 @@ K = TypeVar("K")
 
 def run_stages(
     experiment: Experiment, backbone: Backbone, case: Case, result: CaseResult, progress: Progress
-) -> None:
-    """Read, prompt, segment, write, score and draw one case into ``result``. Raises `CaseError`."""
+) -> Iterator[None]:
+    """Read, prompt, segment, write, score and draw one case into ``result``, in the three steps of `run_lanes`.
+
+    Raises `CaseError`.
+    """
     config = experiment.config
     reading, extents = begin(experiment, case, result)
+    yield
 
     def count(slices: int) -> None:
         result.slices["encoded"] += slices
         progress(slices)
 
-    seen = CaseSlices.of(case.name, reading) if config.overlays and not experiment.compared else None
+    segmented: list[tuple[Mode, dict[Variant, list[Prompt]], dict[Variant, Segmentation]]] = []
     for mode in config.modes:
         with result.timed("prompt"):
             sets, notes = experiment.prompts(case, reading, extents, mode)
@@ -60,6 +64,10 @@ def run_stages(
         with result.timed("segment"):
             asked = {variant: prompts for variant, prompts in sets.items() if variant not in found.answers}
             answers = found.answers | segment_case(config, reading, asked, extents, mode, backbone, count)
+        segmented.append((mode, sets, answers))
+    yield
+    seen = CaseSlices.of(case.name, reading) if config.overlays and not experiment.compared else None
+    for mode, sets, answers in segmented:
         for variant, prompts in sets.items():
             reading.rest()
             finish(experiment, case, reading, variant, prompts, answers.pop(variant), result, seen)

@@ -27,6 +27,7 @@ SAID = {  # what is told as it is, by what the page calls it
 PROPAGATES = {"frames": "Prompted slices", "fill": "Filled from", "drift": "Remembered", "patience": "Patience"}
 ELSEWHERE = {  # on the page, or in a line with others
     *("command", "notes", "slices", "oracle_prompts", "parameters", "date", "seconds", "seconds_per_stage"),
+    "idle_share",
     *("slices_per_second", "backbone", "checkpoint", "checkpoint_sha256", "device", "device_name", "precision"),
     *("processes", "shards", "peak_memory", "mode", "versions", "platform", *PROPAGATES),
 }
