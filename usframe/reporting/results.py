@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from usframe.errors import shown
 from usframe.files import write_file
@@ -45,15 +45,17 @@ class SliceCounts(TypedDict):
     without_object: int | None
 
 
-class Totals(TypedDict):
-    """What run.json says about all cases together. ``seconds_per_stage``: summed over processes.
+class Idle(TypedDict, total=False):
+    """``idle_share``: of the time in the network's lane, what it waited for files, scores and pictures."""
 
-    ``idle_share``: of the time in the network's lane, what it waited for files, scores and pictures.
-    """
+    idle_share: float
+
+
+class Totals(Idle):
+    """What run.json says about all cases together. ``seconds_per_stage``: summed over processes."""
 
     slices: SliceCounts
     seconds_per_stage: dict[str, float]
-    idle_share: NotRequired[float]
     notes: list[str]
 
 
