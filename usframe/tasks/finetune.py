@@ -31,7 +31,7 @@ from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
 from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
-from usframe.training.embeddings import Embeddings
+from usframe.training.embeddings import embeddings_for
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, hold_out, scan_case
 from usframe.training.loop import fit
 from usframe.training.lora import merge_adapters
@@ -120,7 +120,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         return validation.score_all(held_out, partial(hold_out, read=training.read, slices=most, volume=tracks))
 
     before = _before(out, score, accelerator)
-    encode = Embeddings(backbone, out / EMBEDDINGS) if config.train.cache else None
+    encode = embeddings_for(config, backbone, out / EMBEDDINGS)
     progress = fit(
         make_objective(config, backbone, plugins, encode),
         backbone,
@@ -142,6 +142,9 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         run = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
         run |= {"parameters": parameters, "split": {part: len(names) for part, names in asdict(split).items()}}
         run |= {"notes": list(training.notes), "loader_share": progress.loader_share}
+        if encode:
+            run["notes"] += encode.store.notes
+            run |= {"embeddings": {"kept": encode.store.hits, "made": encode.store.misses}}
         write_json(out / "run.json", run)
         gains = write_gains(out, before, after)
         write_training(out, progress.curve, gains, run, best_step=progress.best_step)
