@@ -109,7 +109,11 @@ def test_help_imports_nothing_but_click() -> None:
 def test_an_unknown_command_is_exit_status_2(usframe: Usframe) -> None:
     done = usframe("rnu")
     assert done.returncode == 2
-    assert "No such command 'rnu'" in done.stderr
+    assert "No such command 'rnu' (did you mean 'run'?)" in done.stderr
+
+
+def test_a_command_that_is_like_no_other_has_no_suggestion(usframe: Usframe) -> None:
+    assert usframe("xyz").stderr.splitlines()[-1] == "Error: No such command 'xyz'."
 
 
 # usframe run

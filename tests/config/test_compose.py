@@ -182,7 +182,8 @@ def test_a_wrong_yaml_is_one_line_with_its_path(write: Write, what: str) -> None
     [
         ("zeroshot", r"unknown experiment 'zeroshot' \(did you mean 'zero_shot'\?\); known: all_prompts, "),
         ("no/such.yaml", "no/such.yaml: there is no such experiment file"),
-        ("missing.yaml", "missing.yaml: there is no such experiment file"),
+        ("missing.yaml", "missing.yaml: there is no such experiment file$"),
+        ("zero_shot.yml", "there is no such experiment file; the experiment of that name is zero_shot"),
         ("old.yml", "old.yml: an experiment file must end in .yaml"),
     ],
 )
@@ -203,7 +204,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("seed.x=1", "task=predict has no key 'seed.x'"),
         ("+seed=1", "task=predict has no key '+seed' (did you mean 'seed'?)"),
         ("hydra.searchpath=[pkg://this]", "task=predict has no key 'hydra.searchpath'"),
-        ("train.steps=3", "task=predict has no key 'train.steps'"),
+        ("train.steps=3", "task=predict has no key 'train.steps'; it is a key of task finetune and pretrain"),
         ("~seed", "'~seed' is no option; options are written KEY=VALUE"),
         ("task=pretrain", "task=pretrain is not possible; choose one of predict"),
         ("batch_size=many", "batch_size=many is not possible; it must be a whole number"),

@@ -23,6 +23,8 @@ from usframe.cli.options import in_its_process, option, overrides_of, plugin_fil
 @option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where the network runs.")
 @option("--precision", metavar="auto|fp32|bf16|fp16", help="Numbers the network computes with.")
 @option("--label-suffix", metavar="S", help="What label file names have after the case name.")
+@option("--frames", metavar="RULE", help="Which slices are prompted, such as uniform:3 or file:CLICKS.csv.")
+@option("--group", metavar="REGEX|CSV", help="Which cases are of one patient.")
 @plugin_files
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")

@@ -62,12 +62,12 @@ def read(
         if content.pop(key, None):
             problems.append(f"{path}: {key} can only be named on the command line, as {key}=[FILE.py]")
     for key, value in content.items():
-        wrong = number_for_text(schema, key, value) or set_value(config, schema, key, value, groups)
+        wrong = number_for_text(schema, key, value) or set_value(config, schema, key, value, groups, schemas)
         problems += [f"{path}: {problem}" for problem in wrong]
     texts, _ = parse_overrides(overrides, numbers=False)
     for key, value in given.items():
         value = texts[key] if is_text(schema, key) else value
-        problems += set_value(config, schema, key, value, groups)
+        problems += set_value(config, schema, key, value, groups, schemas)
     try:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
@@ -93,14 +93,15 @@ def _schema(path: Path, task: Any, schemas: Mapping[str, type[Common]], problems
 
 def find_experiment(experiment: str) -> Path:
     """The YAML file of an experiment, given by name or by path. Raises `ConfigError`."""
+    known = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
     if experiment.endswith((".yaml", ".yml")) or "/" in experiment:
         path = Path(experiment)
         if not path.is_file():
-            raise ConfigError(f"{path}: there is no such experiment file")
+            meant = f"; the experiment of that name is {path.stem}" if path.stem in known else ""
+            raise ConfigError(f"{path}: there is no such experiment file{meant}")
         if path.suffix != ".yaml":
             raise ConfigError(f"{path}: an experiment file must end in .yaml")
         return path
-    known = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
     if experiment not in known:
         raise ConfigError(
             f"unknown experiment {experiment!r}{nearest(experiment, known)}; known: {', '.join(known)}, "

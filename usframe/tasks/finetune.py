@@ -21,6 +21,7 @@ from usframe.errors import CaseError, RequestError, escape
 from usframe.files import write_json
 from usframe.inference.checkpoints import load_weights
 from usframe.inference.verbs import with_memory
+from usframe.objects import name_objects
 from usframe.plain import read_json
 from usframe.plugins import Plugins
 from usframe.reporting.record import describe_run, identify
@@ -146,7 +147,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
             run["notes"] += encode.store.notes
             run |= {"embeddings": {"kept": encode.store.hits, "made": encode.store.misses}}
         write_json(out / "run.json", run)
-        gains = write_gains(out, before, after)
+        gains = write_gains(out, before, after, training.read.names)
         write_training(out, progress.curve, gains, run, best_step=progress.best_step)
         if not output.quiet:
             print_gains(gains, out, best_step=progress.best_step)
@@ -207,7 +208,8 @@ def check_trainable(config: Finetune, backbone: Backbone) -> None:
 
 def find_split(config: Finetune, plugins: Plugins) -> tuple[dict[str, Case], Split]:
     """The cases by name, and which of them train and validate. Raises `RequestError`."""
-    cases = with_patients(find_cases(config, config.labels, plugins), config.group)
+    objects = name_objects(config.objects, config.labels)
+    cases = with_patients(find_cases(config, config.labels, plugins, objects=objects), config.group)
     patients = {case.name: case.group for case in cases}
     if config.splits is None:
         split = make_splits(patients, folds=1, val=config.val, test=0, seed=config.seed)[0]

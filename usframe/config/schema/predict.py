@@ -195,7 +195,8 @@ class Predict(Paired, Networked, Scored):
         if self.labels or not asked:
             return []
         which = "prompts" if len(asked) == len(found) else f"{asked[0]} prompts"
-        return [f"labels is required, because {which} are made from labels: -l LABELS"]
+        cure = "-l LABELS, or have them in a file: frames=file:FILE.csv"
+        return [f"labels is required, because {which} are made from labels: {cure}"]
 
     def _frames_problems(self) -> list[str]:
         """What is wrong with the choice of slices, and with where the prompts come from."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from usframe.config.named import Named, in_mapping, number_of
 from usframe.config.schema.options import Cache, Common, Networked, Paired, option, place_problems
+from usframe.config.schema.scored import Called
 
 Parameters = Literal["prompt", "prompt+decoder", "decoder", "decoder+memory", "lora", "all"]
 PROMPT: dict[str, Any] = {"box": 0.5, "point": 0.25, "mask": 0.25}
@@ -167,7 +168,7 @@ class Pretrain(Trained):
 
 
 @dataclass
-class Finetune(Paired, Trained):
+class Finetune(Paired, Called, Trained):
     """Train a backbone on volumes with labels. Others as in `Predict`.
 
     ``splits``: a file as `usframe prepare` writes it, of which ``fold`` is taken; without one the share ``val`` of
