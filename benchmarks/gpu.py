@@ -12,19 +12,17 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from speed import AGREE, cases, describe, draw, load, measure_peak, recording, row, settle
+from speed import AGREE, cases, describe, draw, load, measure_peak, row, settle
+from work import DEVICE, table
 
-import usframe
-from usframe import Memory, Volume
+from usframe import Memory
 from usframe.inference.decoding import best_candidates
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TABLES = ("speed", "parts", "work")
 
 
@@ -49,10 +47,10 @@ def lines(name: str, machine: str, quick: bool, tables: list[str]) -> Iterator[s
             yield f"\n{precision} against fp32; one large matrix product: {peak / 1e12:.1f} TFLOP/s\n"
             yield "| case | plain loop, s per slice | usframe | times as fast | of the limit | Dice |"
             yield "|---|---|---|---|---|---|"
-            for case in cases(name, precision, quick, ["slices", "propagation"], DEVICE):
+            for case in cases(name, precision, quick, ["slices", "propagation", "objects"], DEVICE):
                 yield row(case, peak, AGREE[precision], 3 if quick else 5, time.perf_counter)
     if "work" in tables:
-        yield from work(name, quick)
+        yield from table(name, quick, [])
 
 
 def parts(name: str, quick: bool) -> Iterator[str]:
@@ -95,36 +93,6 @@ def median(run: Callable[[], Any], runs: int = 9) -> float:
             settle()
             times.append(time.perf_counter() - started)
     return 1000 * float(np.median(times[2:]))
-
-
-def work(name: str, quick: bool) -> Iterator[str]:
-    """Seconds and the most memory on the device, of volumes of D slices with O objects."""
-    yield "\n| slices | objects | slice by slice, s | GPU, GB | propagation, s | GPU, GB |"
-    yield "|---|---|---|---|---|---|"
-    backbone = load(name, "bf16" if DEVICE == "cuda" else "fp32", DEVICE)
-    for depth in (8, 16) if quick else (32, 128, 512):
-        volume = Volume(recording(depth, backbone.image_size))
-        for objects in (1, 2) if quick else (1, 2, 4, 8):
-            everywhere = [(frame, one) for frame in range(depth) for one in range(objects)]
-            cells = [measured(backbone, volume, everywhere, "slice")]
-            cells += [measured(backbone, volume, [(depth // 2, one) for one in range(objects)], "propagate")]
-            yield f"| {depth} | {objects} | {' | '.join(cells)} |"
-
-
-def measured(backbone: Any, volume: Volume, places: list[tuple[int, int]], mode: Any) -> str:
-    side = backbone.image_size
-    prompts = [
-        replace(draw("box", frame % 40, one % 3 + 1, side), frame=frame, object_id=one + 1) for frame, one in places
-    ]
-    if DEVICE == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    settle()
-    started = time.perf_counter()
-    usframe.segment(volume, prompts, backbone, mode=mode)
-    settle()
-    took = time.perf_counter() - started
-    most = torch.cuda.max_memory_allocated() / 1e9 if DEVICE == "cuda" else float("nan")
-    return f"{took:.2f} | {most:.2f}"
 
 
 if __name__ == "__main__":

@@ -47,8 +47,6 @@ def main(name: str = "demo", short: str = "60", long: str = "600", side: str = "
 
 def measure(name: str, slices: int, side: int) -> tuple[float, float, float]:
     """(peak of this process, the volume's share of it, peak on the GPU) in MB."""
-    import resource
-
     import numpy as np
     import torch
 
@@ -59,11 +57,17 @@ def measure(name: str, slices: int, side: int) -> tuple[float, float, float]:
     box = np.array([side / 4, side / 4, side / 2, side / 2], np.float32)
     prompts = [usframe.Prompt(slices * part // 4, part, box=box + 10 * part) for part in (1, 2, 3)]
     answer = usframe.segment(usframe.Volume(data), prompts, backbone, mode="propagate")
-    unit = MB if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = peak_memory()
     volume = data.nbytes + answer.mask.nbytes
     device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return peak / MB, volume / MB, device / MB
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had, bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
 
 
 def table(slices: str = "600", side: str = "512", *formats: str) -> None:
@@ -85,7 +89,7 @@ def table(slices: str = "600", side: str = "512", *formats: str) -> None:
                     )
 
 
-def write_case(folder: Path, shape: tuple[int, int, int], form: str, objects: int) -> int:
+def write_case(folder: Path, shape: tuple[int, int, int], form: str, objects: int, case: str = "case") -> int:
     """A volume of noise with discs and their labels in ``folder``; the bytes of the volume as an array."""
     import nibabel as nib
     import numpy as np
@@ -101,7 +105,7 @@ def write_case(folder: Path, shape: tuple[int, int, int], form: str, objects: in
         grey = np.clip(0.3 + 0.3 * (labels[n] > 0) + 0.1 * rng.standard_normal((height, width)), 0, 1)
         volume[n] = grey if kind == "float32" else grey * (255 if kind == "uint8" else 3000)
     for name, array in (("volumes", volume), ("labels", labels)):
-        path = folder / name / f"case.{suffix}"
+        path = folder / name / f"{case}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix == "npy":
             np.save(path, array)

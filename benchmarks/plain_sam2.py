@@ -33,13 +33,15 @@ class PlainSam2:
     @torch.inference_mode()
     def segment(self, prompts: Sequence[Prompt]) -> tuple[Masks, Logits]:
         """Masks (N, S, S) and logits (N, S/4, S/4), each slice encoded for its prompt."""
-        logits = [self._decode(prompt) for prompt in prompts]
+        logits = [self.logits(prompt) for prompt in prompts]
         masks = np.stack([full_size(one) for one in logits])
         return masks, np.concatenate([one[:, 0].cpu().numpy() for one in logits])
 
-    def _decode(self, prompt: Prompt) -> torch.Tensor:
+    def logits(self, prompt: Prompt) -> torch.Tensor:
+        """(1, 1, S/4, S/4), with gradients to the decoder alone."""
         network = self.network
-        _, features, _, sizes = network._prepare_backbone_features(self._encode(prompt.frame))
+        with torch.no_grad():
+            _, features, _, sizes = network._prepare_backbone_features(self._encode(prompt.frame))
         features[-1] = features[-1] + network.no_mem_embed
         *high_res, embedding = (
             one.permute(1, 2, 0).view(1, -1, *size) for one, size in zip(features, sizes, strict=True)

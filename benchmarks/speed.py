@@ -1,24 +1,30 @@
 """How much faster slices and propagation are than SAM 2 as published scripts drive it (`benchmarks/plain_sam2.py`).
 
-    python benchmarks/speed.py [quick] [busy] [fp32] [bf16] [slices] [propagation] [BACKBONE]
+    python benchmarks/speed.py [quick] [busy] [fp32] [bf16] [TABLE ...] [BACKBONE]
+
+TABLE: ``slices`` from one prompt and from five, ``propagation`` of one object, of three ``objects``, ``files``
+(`usframe run` with scores and pictures against a script around the loop), ``training`` (an epoch of the decoder),
+``work`` (`benchmarks/work.py`, the network demo unless another is named). All but the last where none is named.
 
 The full-size network, or BACKBONE, on slices of its input size; random weights; five alternating runs, or with
 ``quick`` three, of fewer slices. In fp32, and in bf16 where the processor has it, always against the loop in fp32.
-A time counts where the masks agree: Dice of the logits above 0 of at least 0.999 in fp32, 0.99 in bf16. "of the
-limit" is what the matrix products and convolutions of our way would take at the speed of one large product on this
-machine, as a share of what it takes; on a GPU, kernels that are played again cannot be counted. ``busy``: one
-thread, and its time on the processor, where others run, too.
+A time counts where the masks agree: Dice of at least 0.999 in fp32, 0.99 in bf16. "of the limit" is what our matrix
+products and convolutions would take at the speed of one large product on this machine, as a share of the whole; on
+a GPU and in other processes they are not counted. ``busy``: one thread, and its time on the processor.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,7 +40,7 @@ from usframe.inference.slices import segment_slices
 PROCESSOR = Path("/proc/cpuinfo")
 STRATEGIES = ("point", "box", "box+point", "mask", "mask+point")
 AGREE = {"fp32": 0.999, "bf16": 0.99}
-KINDS = ("slices", "propagation")
+KINDS = ("slices", "propagation", "objects", "files")
 BATCH = {"cpu": 8, "cuda": 32}
 Logits = NDArray[np.float32]
 Clock = Callable[[], float]
@@ -42,7 +48,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Case:
-    """The same question to the plain loop and to usframe, on ``slices`` of them; both give their logits."""
+    """The same question to the plain loop and to usframe, on ``slices`` of them; both give logits, or masks."""
 
     name: str
     slices: int
@@ -51,21 +57,31 @@ class Case:
 
 
 def main(*words: str) -> None:
-    known = {"quick", "busy", *AGREE, *KINDS}
+    known = {"quick", "busy", "training", "work", *AGREE, *KINDS}
     if "busy" in words:
         torch.set_num_threads(1)
-    names = [word for word in words if word not in known] or ["medsam2"]
-    precisions = [word for word in words if word in AGREE] or (["fp32", "bf16"] if has_bf16() else ["fp32"])
-    kinds = [word for word in words if word in KINDS] or list(KINDS)
-    print(describe(names[0]), flush=True)
-    for precision in precisions:
-        clock = time.process_time if "busy" in words else time.perf_counter
+    names = [word for word in words if word not in known]
+    if "work" in words:
+        from work import main as cost
+
+        cost(*names, *({"quick"} & {*words}))
+        return
+    name, clock = [*names, "medsam2"][0], spent if "busy" in words else time.perf_counter
+    precisions = [word for word in words if word in AGREE] or ["fp32", "bf16"][: 1 + has_bf16()]
+    kinds = [word for word in words if word in (*KINDS, "training")] or [*KINDS, "training"]
+    print(describe(name), flush=True)
+    for precision in precisions if kinds != ["training"] else ():
         peak = measure_peak(precision, clock)
         print(f"\n{precision} against fp32; one large matrix product: {peak / 1e9:.0f} GFLOP/s\n")
         print("| case | plain loop, s per slice | usframe | times as fast | of the limit | Dice |")
         print("|---|---|---|---|---|---|", flush=True)
-        for case in cases(names[0], precision, "quick" in words, kinds):
+        for case in cases(name, precision, "quick" in words, kinds):
             print(row(case, peak, AGREE[precision], 3 if "quick" in words else 5, clock), flush=True)
+    if "training" in kinds:
+        from whole import training
+
+        for line in training(name, load(name, "fp32"), "quick" in words, partial(timed, clock=clock)):
+            print(line, flush=True)
 
 
 def cases(name: str, precision: str, quick: bool, kinds: list[str], device: str = "cpu") -> Iterator[Case]:
@@ -104,7 +120,13 @@ def cases(name: str, precision: str, quick: bool, kinds: list[str], device: str 
         yield on_slices(STRATEGIES)
     if "propagation" in kinds:
         yield through(1)
+    if "objects" in kinds:
         yield through(3)
+    if "files" in kinds:
+        from whole import from_files
+
+        with TemporaryDirectory() as folder:
+            yield Case("from file to file", many, *from_files(name, network, precision, many, side, Path(folder)))
 
 
 def kept(answer: usframe.Segmentation) -> Logits:
@@ -124,7 +146,8 @@ def row(case: Case, peak: float, least: float, runs: int, clock: Clock) -> str:
         return f"| {case.name} | no time: masks agree to a Dice of {dice:.4f}, {share:.0%} of them object | | | | |"
     plain, ours = np.array([[timed(case.plain, clock), timed(case.ours, clock)] for _ in range(runs)]).T
     ratios, median = sorted(plain / ours), statistics.median(ours)
-    limit = "not counted" if torch.cuda.is_available() else f"{counter.get_total_flops() / peak / median:.0%}"
+    flops = 0 if torch.cuda.is_available() else counter.get_total_flops()
+    limit = f"{flops / peak / median:.0%}" if flops else "not counted"
     return (
         f"| {case.name} | {statistics.median(plain) / case.slices:.2f} | {median / case.slices:.2f} "
         f"| {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {limit} | {dice:.4f} |"
@@ -137,6 +160,11 @@ def timed(run: Callable[[], Any], clock: Clock) -> float:
     run()
     settle()
     return clock() - started
+
+
+def spent() -> float:
+    """Seconds on the processor of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def settle() -> None:
