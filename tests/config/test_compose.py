@@ -373,8 +373,20 @@ def test_a_saved_experiment_runs_again_and_says_how(tmp_path: Path, experiment: 
     config, path = compose(experiment, overrides), tmp_path / "experiment.yaml"
     save_experiment(config, path)
     assert path.read_text().startswith(f"# usframe run {path}\n")
+    assert "\nversion: 1\n" in path.read_text()
     assert compose(str(path)) == config
     assert asdict(compose(str(path), ["noise=none"]))["noise"]["box"] == 0
+
+
+def test_a_file_without_a_version_is_read_and_one_of_a_later_usframe_says_what_to_do(write: Write) -> None:
+    assert compose(str(write("task: predict\nseed: 3\nvolumes: a\nlabels: b\n", "old.yaml"))).seed == 3
+    later = write("version: 2\ntask: predict\n", "later.yaml")
+    with pytest.raises(ConfigError, match=r"later\.yaml: its keys are of version 2, and this usframe knows them"):
+        compose(str(later))
+    for version in ("0", "true", "new"):
+        wrong = write(f"version: {version}\ntask: predict\n", "wrong.yaml")
+        with pytest.raises(ConfigError, match=r"wrong\.yaml: version=\w+ is not possible; leave it out"):
+            compose(str(wrong))
 
 
 def test_a_saved_experiment_does_not_replace_a_run_unasked(tmp_path: Path) -> None:

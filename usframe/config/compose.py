@@ -36,6 +36,7 @@ CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
 PATHS = ("volumes", "labels", "masks", "splits", "checkpoint", "out")
 ON_COMMAND_LINE = ("plugins",)
+VERSION = 1  # of the keys; grows when one is renamed, removed or means something else
 PACKAGES = ("prefer", "block")  # one may be named without brackets
 
 
@@ -55,6 +56,7 @@ def read(
     content = _compose_yaml(path, choices)
     if now := translated(content):
         raise ConfigError(f"{path}: is a file of the MedSAM2 guide; the same here is {now}", *problems)
+    _check_version(path, content.pop("version", VERSION))
     schema = _schema(path, content.get("task"), schemas, problems)
     config = OmegaConf.structured(twin(schema))
     groups = {group: group_members(group) for group in GROUPS}
@@ -81,6 +83,17 @@ def read(
     built.plugins = [at_home(file) for file in built.plugins]
     problems += built.settle(given)
     return built, [*problems, *outside_limits(built), *built.problems()]
+
+
+def _check_version(path: Path, version: Any) -> None:
+    """A file that states none is read as it is. Raises `ConfigError` for one of a later usframe."""
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ConfigError(f"{path}: version={version} is not possible; leave it out, or write version: {VERSION}")
+    if version > VERSION:
+        raise ConfigError(
+            f"{path}: its keys are of version {version}, and this usframe knows them up to {VERSION}; install the "
+            f"usframe that wrote it, or set version: {VERSION} and mend the keys that are then named as unknown"
+        )
 
 
 def _schema(path: Path, task: Any, schemas: Mapping[str, type[Common]], problems: Sequence[str]) -> type[Common]:
