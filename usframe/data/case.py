@@ -47,3 +47,12 @@ class Case:
     def files(self) -> dict[str, Path | None]:
         """What it is made from, by role."""
         return {"volume": self.volume, "labels": self.labels}
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file of its volume, or of all files of the folder; 0 where that cannot be told."""
+        files = self.volume.rglob("*") if self.volume.is_dir() else [self.volume]
+        try:
+            return sum(file.stat().st_size for file in files if file.is_file())
+        except OSError:
+            return 0

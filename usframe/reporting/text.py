@@ -31,6 +31,14 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def lasting(seconds: float) -> str:
+    """1.2 s, 3 min 4 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def written(out: Path, names: Iterable[str]) -> str:
     """The line that says which of the files and folders ``names`` are there in ``out``."""
     return f"Wrote {escape(str(out))}/: {', '.join(name for name in names if (out / name).exists())}"

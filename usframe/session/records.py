@@ -22,6 +22,7 @@ from usframe.session import Output, watch
 from usframe.session.folder import DONE, QUEUE
 from usframe.session.lanes import IN_HAND, Steps, run_lanes
 from usframe.session.loop import Keep, Progress, interruptible
+from usframe.session.told import Told
 
 
 @dataclass
@@ -126,10 +127,15 @@ class Session:
                 self.take(case)
                 self.keep(CaseResult(case.name, stage="process", error=before.lost[case.name]))
         watch.line.say(share=share, limit=limit)
+        left = [case for case in cases if case.name not in {*self.skipped}]
+        told = Told(left, output, first=share[0] == 0, processes=share[1])
+
+        def kept(result: CaseResult) -> None:
+            (keep or self.keep)(result)
+            told.tell(result)
+
         in_hand = 1 if before.alone else IN_HAND
-        results = run_lanes(
-            self._recorded(steps), cases, self, keep or self.keep, output, main=share[0] == 0, in_hand=in_hand
-        )
+        results = run_lanes(self._recorded(steps), cases, self, kept, output, main=share[0] == 0, in_hand=in_hand)
         self.leave(share[0])
         return results
 

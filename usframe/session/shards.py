@@ -25,7 +25,7 @@ AGAIN = "the command of that shard goes on with it"
 
 def by_size(cases: Sequence[Case]) -> list[Case]:
     """The cases with the largest files of volumes first, as far as that tells how long they take."""
-    return sorted(cases, key=lambda case: (-_bytes(case.volume), case.name))
+    return sorted(cases, key=lambda case: (-case.size, case.name))
 
 
 def deal(cases: Sequence[Case], number: int) -> list[list[Case]]:
@@ -35,7 +35,7 @@ def deal(cases: Sequence[Case], number: int) -> list[list[Case]]:
     for case in by_size(cases):
         least = load.index(min(load))
         shards[least].append(case)
-        load[least] += max(_bytes(case.volume), 1)
+        load[least] += max(case.size, 1)
     return [sorted(shard, key=lambda case: case.name) for shard in shards]
 
 
@@ -57,15 +57,6 @@ def part_of(cases: Sequence[Case], config: Predict) -> Part:
     facts = {f"{OF_CASE}{case.name}": {"shard": n} for n, part in enumerate(dealt, 1) for case in part}
     about = f"shard {shard}: {len(mine)} of {counted(len(cases), 'case')}, in {config.folder}"
     return Part(mine, facts, [f"{about}; usframe join {config.out} puts all shards together"])
-
-
-def _bytes(volume: Path) -> int:
-    """The size of a file, or of all files of a folder."""
-    files = volume.rglob("*") if volume.is_dir() else [volume]
-    try:
-        return sum(file.stat().st_size for file in files if file.is_file())
-    except OSError:
-        return 0
 
 
 @dataclass(frozen=True)

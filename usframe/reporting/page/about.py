@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from usframe.reporting.record import RunRecord
+from usframe.reporting.text import lasting
 
 PAPERS: dict[str | tuple[str, ...], str] = {  # of networks, by how their names begin
     "medsam2": "Ma et al., MedSAM2: Segment Anything in 3D Medical Images and Videos, arXiv:2504.03600 (2025).",
@@ -86,17 +87,9 @@ def _time(run: RunRecord) -> str:
     if "seconds" not in run:
         return ""
     stages = {name: spent for name, spent in run.get("seconds_per_stage", {}).items() if spent >= 0.05}
-    parts = ", ".join(f"{name} {_long(spent)}" for name, spent in stages.items())
+    parts = ", ".join(f"{name} {lasting(spent)}" for name, spent in stages.items())
     speed = f"; {run['slices_per_second']:.3g} slices a second" if run.get("slices_per_second") else ""
-    return _long(run["seconds"]) + f" ({parts})" * bool(parts) + speed
-
-
-def _long(seconds: float) -> str:
-    """1.2 s, 3 min 4 s, 2 h 5 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return lasting(run["seconds"]) + f" ({parts})" * bool(parts) + speed
 
 
 def _network(run: RunRecord) -> str:
