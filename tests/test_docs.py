@@ -115,7 +115,7 @@ def documented(name: str) -> set[str]:
 
 
 PAGE_OF = {
-    **{"run": "configuration", "report": "metrics", "demo": "simulator"},
+    **{"run": "configuration", "config": "configuration", "report": "metrics", "demo": "simulator"},
     **{"weights": "backbones", "join": "cluster"},
 }
 

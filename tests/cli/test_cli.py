@@ -242,3 +242,18 @@ def test_an_interrupt_is_one_line(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (130, "Error: interrupted\n")
+
+
+def test_config_show_prints_a_file_that_run_takes(usframe: Usframe, tmp_path: Path) -> None:
+    shown = usframe("config", "show", "propagate", "frames=uniform:3", "noise=mild")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "frames: uniform:3\n" in shown.stdout
+    (tmp_path / "mine.yaml").write_text(shown.stdout)
+    again = usframe("config", "show", "mine.yaml", "out=outputs/propagate")
+    assert again.stdout == shown.stdout
+
+
+def test_config_show_names_what_is_wrong_and_not_what_is_missing(usframe: Usframe) -> None:
+    done = usframe("config", "show", "propagate", "frame=uniform:3", "mode=both")
+    assert errors_of(done)[0] == "task=predict has no key 'frame' (did you mean 'frames'?)"
+    assert len(errors_of(done)) == 2

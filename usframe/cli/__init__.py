@@ -19,6 +19,7 @@ from usframe.errors import RequestError, UsframeError, escape, shown
 
 COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
+    "config": "Show every key of an experiment with its value.",
     "join": "Put the shards of a run together.",
     "annotate": "Label volumes in the browser.",
     "prepare": "Split, describe and cache labelled volumes for training.",

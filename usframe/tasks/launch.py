@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +13,10 @@ from typing import Any
 import torch.distributed
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast_object_list, set_seed
-from omegaconf import OmegaConf
 
-from usframe.config.compose import VERSION
-from usframe.config.overrides import escaped
 from usframe.config.schema import Common, Networked, Trained
-from usframe.errors import RequestError, WriteError, escape
+from usframe.config.written import experiment_text
+from usframe.errors import RequestError, WriteError
 from usframe.files import Manifest, write_file
 from usframe.inference.checkpoints import resolve_device, resolve_precision
 from usframe.session import RECORD, watch
@@ -143,16 +139,3 @@ def _prepare(
 def save_experiment(config: Common, path: Path) -> None:
     """Write the `experiment_text` of a run. Raises `WriteError`."""
     write_file(path, experiment_text(config, path))
-
-
-def experiment_text(config: Common, path: Path) -> str:
-    """The YAML at ``path`` from which `usframe run` repeats the experiment; its first line is the command.
-
-    Plugin files are part of that command only, since no YAML may name code, and a repeated run replaces an
-    earlier one only when asked again.
-    """
-    content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
-    content = {"version": VERSION, **content, "overwrite": False}
-    plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
-    command = escape(f"usframe run {shlex.quote(str(path))}{plugins}")
-    return f"# {command}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"

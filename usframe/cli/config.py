@@ -1,0 +1,32 @@
+"""`usframe config`: what an experiment comes to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from usframe.cli.run import experiments, split_request
+
+
+@click.group()
+def command() -> None:
+    """Show what an experiment comes to."""
+
+
+@command.command()
+@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...", shell_complete=experiments)
+def show(request: tuple[str, ...]) -> None:
+    """Print every key of EXPERIMENT with its value, as a YAML file that 'usframe run' takes.
+
+    Nothing is read but the experiment, and what it still needs, such as the volumes, may be missing. Exit status 2
+    where a key or value is wrong.
+    """
+    from usframe.config.written import experiment_text
+    from usframe.errors import ConfigError
+    from usframe.tasks import read
+
+    config, problems = read(*split_request(request))
+    if wrong := [line for line in problems if " is required" not in line]:
+        raise ConfigError(*wrong)
+    click.echo(experiment_text(config, Path("FILE.yaml")), nl=False)
