@@ -276,3 +276,13 @@ def test_a_case_without_labels_has_none_to_read(source):
 def test_an_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(ReadError, match=r"\.nii\.gz"):
         read_volume(tmp_path / "a.doc")
+
+
+def test_of_many_problems_of_a_kind_the_first_are_listed_and_the_others_counted(tmp_path):
+    lay_out(tmp_path, " ".join(f"v/{n}.nii" for n in range(9)) + " l/other.nii")
+    listed = problems(tmp_path)
+    assert [line for line in listed if line.endswith("no labels for this volume")] == [
+        *(f"{tmp_path / 'v' / f'{n}.nii'}: no labels for this volume" for n in range(5)),
+        "4 more: no labels for this volume",
+    ]
+    assert f"{tmp_path / 'l' / 'other.nii'}: no volume for these labels" in listed

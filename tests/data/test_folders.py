@@ -35,11 +35,11 @@ def pair(root: Path, labels: str | None = "l", suffix: str = "") -> list[tuple[s
     return [(case.name, case.volume.name, case.labels.name if case.labels else "") for case in cases]
 
 
-def run(root: Path, *more: str) -> str:
+def run(root: Path, *more: str, status: int = 0) -> str:
     words = ["run", "-i", str(root / "v"), "-l", str(root / "l"), "-o", str(root / "o"), "-p", "box"]
     network = ["--backbone", "demo", "--checkpoint", "random", "--device", "cpu", "overlays=false"]
     result = CliRunner().invoke(main, [*words, *network, *more])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
     return result.output
 
 
@@ -127,3 +127,15 @@ def test_a_changed_frame_is_another_input(tmp_path):
     assert cv2.imwrite(str(tmp_path / "v" / "a" / "2.png"), CLIP[0])
     assert cache.about(case) is None
     assert describe_inputs(case, PLUGINS, before) != before
+
+
+@pytest.mark.parametrize("order", ["hwd", "dwh"])
+def test_arrays_whose_slices_would_be_slivers_ask_for_their_layout(tmp_path, order):
+    for folder in ("v", "l"):
+        (tmp_path / folder).mkdir()
+        stored = np.zeros((64, 48, 5) if order == "hwd" else (64, 5, 48), np.uint8)
+        stored[20:40, 2:4, 2:4] = 1
+        np.save(tmp_path / folder / "a.npy", stored)
+    told = run(tmp_path, "--dry-run", status=1)
+    assert "slivers, so its axes seem to lie in another order; say it with layout=" in told
+    assert "slivers" not in run(tmp_path, "--dry-run", f"layout={order}")

@@ -24,6 +24,7 @@ from usframe.plugins.registry import Registry
 
 CHANNEL = re.compile(r"(.+)_(\d{4})")
 HOLDS_BOTH = ".npz"
+LISTED = 5  # problems of a kind that are told one by one
 
 Files = dict[str, list[Path]]
 
@@ -37,7 +38,7 @@ def pair_cases(
     Subfolders are not searched; where there is nothing else, each is one case. The labels of case ``a`` are in
     ``a<label_suffix>`` plus any known suffix; both may lie in one folder where ``label_suffix`` tells them apart.
     ``a_0000.nii.gz`` is the volume of case ``a`` where the labels are called so (nnU-Net). Raises `PairingError`
-    listing every volume without labels, every labels without a volume, and every case with two candidates.
+    naming volumes without labels, labels without a volume, and cases with two candidates, of many the first few.
     Volumes whose ``role`` is ``masks`` need not be there for all labels.
     """
     volumes, labels = Path(volumes), None if labels is None else Path(labels)
@@ -181,11 +182,19 @@ def _cases(found: Files, answers: Files | None, readers: Registry, role: str = "
                 listing = ", ".join(path.name for path in paths)
                 problems.append(f"{paths[0].parent}: {len(paths)} {kind} for case {name}: {listing}; keep one here")
     if problems:
-        raise PairingError(*problems)
+        raise PairingError(*_first(problems))
     return [
         Case(name, paths[0], answers[name][0] if answers else None, readers.for_path(paths[0])[0])
         for name, paths in sorted(volumes.items())
     ]
+
+
+def _first(problems: list[str]) -> list[str]:
+    """Of many that differ in the file alone a few, and how many more there are."""
+    kinds = [problem.rpartition(": ")[2] for problem in problems]
+    shown = [problem for n, problem in enumerate(problems) if kinds[:n].count(kinds[n]) < LISTED]
+    more = {kind: count - LISTED for kind, count in Counter(kinds).items() if count > LISTED}
+    return shown + [f"{count} more: {kind}" for kind, count in more.items()]
 
 
 def _hint(found: Files, answers: Files, tried: str = "") -> list[str]:

@@ -17,7 +17,7 @@ from usframe.data.axis import measured
 from usframe.data.case import Case
 from usframe.data.meaning import Meaning, mapped, whole_numbers
 from usframe.data.volumes import check_readers, read_shape, read_volume
-from usframe.errors import CaseError
+from usframe.errors import CaseError, ReadError
 from usframe.intensity import Grey, normalise_intensity
 from usframe.plugins import Plugins
 from usframe.types import Role, Volume
@@ -25,6 +25,7 @@ from usframe.types import Role, Volume
 __all__ = ["MANY_OBJECTS", "Reading", "check_readers", "read_case", "read_labels", "read_shape", "read_volume"]
 
 MANY_OBJECTS = 32
+SLIVER = 8  # times as long as a slice is high or wide are its other axes, where the wrong one was sliced
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,8 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
     """
     outside = settings.allow_outside
     volume = read_volume(case.volume, layout=settings.layout, allow_outside=outside, plugins=plugins)
+    if settings.layout == "auto":
+        _check_slices(case.volume, volume)
     notes, labels, ignored, known = volume.notes, None, None, None
     names: Mapping[int, str] = {}
     sized, per_frame, assumed, told = measured(volume, settings.axis, settings.spacing)
@@ -101,6 +104,16 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
     reading = Reading(sized, labels, data, notes + repaired, per_frame, names, ignored, known)
     reading.rest()
     return reading
+
+
+def _check_slices(path: Path, volume: Volume) -> None:
+    """Raises `ReadError` for slices that are slivers: their axes lie in another order than that of such files."""
+    depth, height, width = volume.data.shape
+    if SLIVER * width <= min(depth, height) or SLIVER * height <= min(depth, width):
+        raise ReadError(
+            f"{path}: {depth} slices of {height} x {width} pixels are slivers, so its axes seem to lie in another "
+            "order; say it with layout=, such as layout=hwd for rows, columns, slices (any is taken as it is)"
+        )
 
 
 def read_labels(
