@@ -29,7 +29,7 @@ tests: install
 	$(BIN)/python -m pytest -n 2
 
 docs: install
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 wheel: install
 	$(BIN)/python -m build --wheel --quiet --no-isolation

@@ -16,9 +16,7 @@ DOCS = Path(__file__).parent
 CODE = DOCS.parent / "usframe"
 DRAWING = DOCS / "architecture.svg"
 
-SHARED = (
-    "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection objects"
-)
+SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume crop selection objects"
 FOR_ALL = SHARED.split()
 FOLDERS = {
     "plugins": "names that lead to code",
@@ -26,6 +24,7 @@ FOLDERS = {
     "data": "from files to voxels, and back",
     "simulation": "ultrasound that nobody recorded",
     "prompting": "from labels or a table to prompts",
+    "encoding": "what an encoder makes of slices",
     "inference": "from voxels and prompts to masks",
     "scoring": "how well masks agree with labels",
     "reporting": "what a person looks at",

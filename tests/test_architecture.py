@@ -13,11 +13,9 @@ from conftest import DataSet
 import usframe
 
 ROOT = Path(__file__).parents[1]
-LOWER = "plugins config data simulation prompting inference scoring reporting training annotation"
+LOWER = "plugins config data simulation prompting encoding inference scoring reporting training annotation"
 ORDER = [*LOWER.split(), *["session", "environment", "tasks", "labelling", "serving", "cli"]]
-SHARED = (
-    "types errors hookspecs arrays geometry intensity files plain shape quality volume features selection objects"
-)
+SHARED = "types errors hookspecs arrays geometry intensity files plain shape quality volume crop selection objects"
 ABOVE = {*SHARED.split()}
 FOR_PLUGINS = {f"usframe.{name}" for name in ("types", "errors", "hookspecs", "arrays", "geometry", "selection")}
 CORE = sorted(path for path in (ROOT / "usframe").rglob("*.py") if path != ROOT / "usframe/__init__.py")

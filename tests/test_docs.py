@@ -29,6 +29,7 @@ from usframe.config.schema import Networked, Predict, leaves
 from usframe.config.schema.options import choices_of
 from usframe.data.fingerprint import COLUMNS as FINGERPRINT
 from usframe.plugins.load import load_plugins
+from usframe.reporting.page.about import PAPERS
 from usframe.scoring.metrics import COLUMNS
 from usframe.simulation import SCENES
 from usframe.tasks import TASKS
@@ -62,9 +63,9 @@ def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def assert_printed(command: str, expected: str, printed: str) -> None:
-    """``...`` is any text, and numbers with a decimal point are not compared."""
+    """``...`` is any text, numbers with a decimal point and the width of columns are not compared."""
     shown, got = (re.sub(r"\d+(\.\d+)+", "#", text.strip()) + "\n" for text in (expected, printed))
-    same = doctest.OutputChecker().check_output(shown, got, doctest.ELLIPSIS)
+    same = doctest.OutputChecker().check_output(shown, got, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     assert same, f"$ {command}\nthe page says:\n{expected}\nit printed:\n{printed}"
 
 
@@ -193,6 +194,32 @@ def test_every_built_in_plugin_is_documented() -> None:
 def test_every_scene_and_public_name_is_documented() -> None:
     assert set(rows(PAGES["simulator"], "Scenes")) == set(SCENES)
     assert set(usframe.__all__) - documented("python") == set()
+
+
+def test_every_public_name_is_rendered_from_its_docstring() -> None:
+    rendered = re.findall(r"^::: ([\w.]+)\.(\w+)$", PAGES["api"], re.MULTILINE)
+    assert sorted(name for _, name in rendered) == sorted(set(usframe.__all__) - {"__version__"})
+    for module, name in rendered:
+        assert getattr(import_module(module), name) is getattr(usframe, name)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    told = yaml.safe_load((DOCS.parent / "CITATION.cff").read_text(encoding="utf-8"))
+    package = (DOCS.parent / "pyproject.toml").read_text(encoding="utf-8")
+    project = dict(re.findall(r'^(\w+) = "(.*)"$', package, re.MULTILINE))
+    assert told["version"] == usframe.__version__ == project["version"]
+    assert (told["title"], told["license"]) == (project["name"], project["license"])
+    titles = [reference["title"] for reference in told["references"]]
+    assert all(any(title in paper for paper in PAPERS.values()) for title in titles)
+    assert len(titles) == len(PAPERS)
+
+
+def test_pages_ask_nobody_else_for_anything() -> None:
+    site = yaml.safe_load((DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert site["theme"]["font"] is False
+    assert not {"repo_url", "extra_javascript"} & set(site)
+    for name, page in PAGES.items():
+        assert re.findall(r"!\[[^\]]*\]\((?:https?:)?//", page) == [], name
 
 
 def test_every_page_can_be_reached_from_the_start() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 LARGEST = 1 << 26  # bytes
+Test: TypeAlias = Callable[[Any], bool]
 
 
 def read_text(path: Path) -> str:
@@ -40,22 +42,37 @@ def read_json(path: Path, kind: Any = Any) -> Any:
 
 def fits(value: Any, kind: Any) -> bool:
     """Whether JSON is of a type; numbers that are finite do for float, and keys that may be missing are known."""
-    if kind is Any:
-        return True
-    if get_origin(kind) in (Union, UnionType):
-        return any(fits(value, part) for part in get_args(kind))
-    if get_origin(kind) is list:
-        return isinstance(value, list) and all(fits(item, get_args(kind)[0]) for item in value)
-    if get_origin(kind) in (dict, Mapping):
-        return isinstance(value, dict) and all(fits(item, get_args(kind)[1]) for item in value.values())
-    if is_typeddict(kind):
-        return isinstance(value, dict) and kind.__required_keys__ <= value.keys() and of_fields(value, kind)
-    if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)
-    return type(value) is kind
+    return _test_of(kind)(value)
 
 
 def of_fields(value: Mapping[str, Any], schema: type) -> bool:
     """Whether every key is one of a typed dict or dataclass, and its value of that type."""
-    kinds = get_type_hints(schema)
-    return value.keys() <= kinds.keys() and all(fits(item, kinds[key]) for key, item in value.items())
+    tests = _tests_of(schema)
+    return value.keys() <= tests.keys() and all(tests[key](item) for key, item in value.items())
+
+
+@cache
+def _test_of(kind: Any) -> Test:
+    """What tells whether JSON is of a type."""
+    if kind is Any:
+        return lambda value: True
+    if get_origin(kind) in (Union, UnionType):
+        tests = [_test_of(part) for part in get_args(kind)]
+        return lambda value: any(test(value) for test in tests)
+    if get_origin(kind) is list:
+        test = _test_of(get_args(kind)[0])
+        return lambda value: isinstance(value, list) and all(map(test, value))
+    if get_origin(kind) in (dict, Mapping):
+        test = _test_of(get_args(kind)[1])
+        return lambda value: isinstance(value, dict) and all(map(test, value.values()))
+    if is_typeddict(kind):
+        needed = kind.__required_keys__
+        return lambda value: isinstance(value, dict) and needed <= value.keys() and of_fields(value, kind)
+    if kind is float:
+        return lambda value: type(value) in (int, float) and math.isfinite(value)
+    return lambda value: type(value) is kind
+
+
+@cache
+def _tests_of(schema: type) -> dict[str, Test]:
+    return {name: _test_of(kind) for name, kind in get_type_hints(schema).items()}

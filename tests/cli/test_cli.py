@@ -17,7 +17,9 @@ from click.testing import CliRunner
 
 from usframe import __version__
 from usframe.cli import COMMANDS, main
-from usframe.cli.run import split_request
+from usframe.cli.run import EXPERIMENTS, split_request
+from usframe.cli.run import command as run
+from usframe.config.compose import CONFIGS
 
 USFRAME = Path(sysconfig.get_path("scripts")) / "usframe"
 Done = subprocess.CompletedProcess[str]
@@ -109,10 +111,27 @@ def test_help_imports_nothing_but_click() -> None:
 def test_an_unknown_command_is_exit_status_2(usframe: Usframe) -> None:
     done = usframe("rnu")
     assert done.returncode == 2
-    assert "No such command 'rnu'" in done.stderr
+    assert "No such command 'rnu' (did you mean 'run'?)" in done.stderr
+
+
+def test_a_command_that_is_like_no_other_has_no_suggestion(usframe: Usframe) -> None:
+    assert usframe("xyz").stderr.splitlines()[-1] == "Error: No such command 'xyz'."
 
 
 # usframe run
+
+
+def test_the_help_of_run_and_the_shell_know_every_experiment(usframe: Usframe) -> None:
+    own = {path.stem for path in (CONFIGS / "experiment").glob("*.yaml")} - {"prepare", "score"}
+    assert set(EXPERIMENTS) == own
+    told = usframe("run", "--help").stdout
+    assert [name for name in own if f"  {name} " not in told] == []
+    context = click.Context(run)
+    parameter = next(one for one in run.params if one.name == "request")
+    assert [found.value for found in parameter.shell_complete(context, "p")] == [
+        "propagate",
+        "preview_augmentations",
+    ]
 
 
 def test_everything_wrong_with_a_request_is_said_at_once(usframe: Usframe) -> None:

@@ -182,7 +182,8 @@ def test_a_wrong_yaml_is_one_line_with_its_path(write: Write, what: str) -> None
     [
         ("zeroshot", r"unknown experiment 'zeroshot' \(did you mean 'zero_shot'\?\); known: all_prompts, "),
         ("no/such.yaml", "no/such.yaml: there is no such experiment file"),
-        ("missing.yaml", "missing.yaml: there is no such experiment file"),
+        ("missing.yaml", "missing.yaml: there is no such experiment file$"),
+        ("zero_shot.yml", "there is no such experiment file; the experiment of that name is zero_shot"),
         ("old.yml", "old.yml: an experiment file must end in .yaml"),
     ],
 )
@@ -203,7 +204,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("seed.x=1", "task=predict has no key 'seed.x'"),
         ("+seed=1", "task=predict has no key '+seed' (did you mean 'seed'?)"),
         ("hydra.searchpath=[pkg://this]", "task=predict has no key 'hydra.searchpath'"),
-        ("train.steps=3", "task=predict has no key 'train.steps'"),
+        ("train.steps=3", "task=predict has no key 'train.steps'; it is a key of task finetune and pretrain"),
         ("~seed", "'~seed' is no option; options are written KEY=VALUE"),
         ("task=pretrain", "task=pretrain is not possible; choose one of predict"),
         ("batch_size=many", "batch_size=many is not possible; it must be a whole number"),
@@ -372,8 +373,20 @@ def test_a_saved_experiment_runs_again_and_says_how(tmp_path: Path, experiment: 
     config, path = compose(experiment, overrides), tmp_path / "experiment.yaml"
     save_experiment(config, path)
     assert path.read_text().startswith(f"# usframe run {path}\n")
+    assert "\nversion: 1\n" in path.read_text()
     assert compose(str(path)) == config
     assert asdict(compose(str(path), ["noise=none"]))["noise"]["box"] == 0
+
+
+def test_a_file_without_a_version_is_read_and_one_of_a_later_usframe_says_what_to_do(write: Write) -> None:
+    assert compose(str(write("task: predict\nseed: 3\nvolumes: a\nlabels: b\n", "old.yaml"))).seed == 3
+    later = write("version: 2\ntask: predict\n", "later.yaml")
+    with pytest.raises(ConfigError, match=r"later\.yaml: its keys are of version 2, and this usframe knows them"):
+        compose(str(later))
+    for version in ("0", "true", "new"):
+        wrong = write(f"version: {version}\ntask: predict\n", "wrong.yaml")
+        with pytest.raises(ConfigError, match=r"wrong\.yaml: version=\w+ is not possible; leave it out"):
+            compose(str(wrong))
 
 
 def test_a_saved_experiment_does_not_replace_a_run_unasked(tmp_path: Path) -> None:

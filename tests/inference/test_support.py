@@ -8,7 +8,7 @@ import pytest
 from conftest import DataSet, usframe_, write_case
 
 import usframe
-from usframe.features import look_of
+from usframe.encoding.features import look_of
 from usframe.inference.support import Support
 
 

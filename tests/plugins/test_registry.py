@@ -121,6 +121,8 @@ def test_a_suffix_goes_to_the_file_whatever_the_names(readers: Registry[Any]) ->
 def test_an_unknown_name_lists_the_nearest_and_the_known(prompts: Registry[Any]) -> None:
     with pytest.raises(PluginError, match=r"unknown prompt 'boxx' \(did you mean 'box'\?\); known: box, point$"):
         prompts.get("boxx")
+    with pytest.raises(PluginError, match=r"unknown prompt 'box,point' \(several, one by one: box, point\); "):
+        prompts.get("box,point")
 
 
 def test_an_unknown_name_may_be_one_of_a_broken_plugin() -> None:

@@ -26,10 +26,22 @@ def test_a_run_is_told_in_words():
 def test_what_is_off_or_of_another_mode_is_not_told():
     assert not {"After the network", "Components", "Prompted slices", "Command"} & set(facts(RUN))
     assert facts(RUN | {"mode": "propagate"})["Prompted slices"] == "largest"
+    assert facts({"mode": "propagate", "patience": 0, "noise": {"box": 0.1, "mask": 0}}) == {
+        "Mode": "propagate",
+        "Noise": "box 0.1",
+    }
     assert facts({"mode": "propagate", "patients_left": 2}) == {"Mode": "propagate", "Patients left": "2"}
 
 
-def test_a_number_that_is_zero_is_told_where_it_is_whole():
+def test_two_modes_are_named_and_a_share_says_of_what():
+    assert facts(RUN | {"mode": "both"})["Mode"] == "slice and propagate"
+    assert (
+        "prompts box, modes slice and propagate, seed 3." in cited(RUN | {"mode": "both"}, "Compared", ["box"])[0]
+    )
+    assert facts(RUN | {"loader_share": 0.034})["Waited for data"] == "3% of the time"
+
+
+def test_a_seed_of_zero_is_told():
     assert facts(RUN | {"seed": 0})["Seed"] == "0"
 
 

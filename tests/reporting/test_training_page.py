@@ -30,8 +30,15 @@ def test_gains_are_means_over_cases_and_then_over_objects(tmp_path, capsys):
     ]
     with (tmp_path / "gains.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["prompt", "object", "before", "after", "n", "gain"]
+    assert list(rows[0]) == ["prompt", "object", "name", "before", "after", "n", "gain"]
     assert [row["n"] for row in rows] == ["2", "1", "", "1"]
+
+
+def test_objects_are_called_by_their_names(tmp_path, capsys):
+    gains = write_gains(tmp_path, BEFORE, AFTER, {1: "nerve", 3: "elsewhere"})
+    print_gains(gains, tmp_path, best_step=1)
+    assert [row["name"] for row in gains] == ["nerve", "", "", "nerve"]
+    assert "box     1 nerve   0.600" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("terms", [("focal", "dice", "iou", "presence", "total"), ("rim", "total")])

@@ -9,6 +9,7 @@ from conftest import usframe_
 from hypothesis import given
 from hypothesis import strategies as st
 
+from usframe.reporting.measures import round_number
 from usframe.scoring.measures import agreement, circumference, diameters, measure_rows
 from usframe.scoring.table import RowKey
 
@@ -88,4 +89,11 @@ def test_a_run_leaves_the_measures_of_answers_and_of_labels(data):
     assert {*told} == {"box", "mask"}
     assert told["box"]["1"]["what"] == "volume, ml"
     assert told["box"]["1"]["low"] <= told["box"]["1"]["bias"] <= told["box"]["1"]["high"]
-    assert "Bland-Altman" in (data.out / "report.html").read_text(encoding="utf-8")
+    page = (data.out / "report.html").read_text(encoding="utf-8")
+    assert "Bland-Altman" in page
+    assert page.count(">volume, ml</text>") == 4  # a plot for each prompt and object
+
+
+@pytest.mark.parametrize(("most", "tick"), [(0.9, 0.5), (1.0, 1.0), (3.1, 2.0), (0.04, 0.02), (7000, 5000)])
+def test_the_numbers_beside_a_plot_are_round(most, tick):
+    assert round_number(most) == pytest.approx(tick)

@@ -155,7 +155,7 @@ def test_kept_embeddings_give_the_same_weights_as_new_ones(data: DataSet) -> Non
     new, kept = (weights(data.out.with_name(out)) for out in ("new", "kept"))
     for name, value in new.items():
         torch.testing.assert_close(kept[name], value, atol=1e-5, rtol=1e-4)
-    assert list(data.out.with_name("kept").glob("embeddings/*.pt"))
+    assert list(data.out.with_name("kept").glob("embeddings/*.features"))
 
 
 def test_kept_embeddings_of_clips_train_memory_too(data: DataSet) -> None:

@@ -128,7 +128,8 @@ def test_a_checkpoint_that_has_learned_none_is_one_line(data):
 def test_labels_are_asked_for_where_prompts_are_made_from_them(data):
     words = ["-i", data.volumes, "-o", data.out, "--backbone", "demo", "--checkpoint", "random"]
     done = usframe_("run", *words, "-p", "learned", "-p", "box")
-    assert done.output == "Error: labels is required, because box prompts are made from labels: -l LABELS\n"
+    told = "labels is required, because box prompts are made from labels: -l LABELS, or have them in a file"
+    assert done.output == f"Error: {told}: frames=file:FILE.csv\n"
 
 
 def test_an_object_that_was_not_learned_is_one_line(data, tuned):

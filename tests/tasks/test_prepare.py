@@ -92,6 +92,11 @@ def test_the_fingerprint_tells_sizes_spacing_intensities_and_objects(data):
         )
 
 
+def test_names_of_objects_are_in_the_fingerprint(data):
+    prepare(data, "objects={2: wall}")
+    assert {row["names"] for row in rows(data)} == {"2 wall"}
+
+
 def test_without_spacing_volumes_are_voxels(data):
     for folder in (data.volumes, data.labels):
         for path in list(folder.iterdir()):

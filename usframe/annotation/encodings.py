@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from usframe.features import tensors_of
+from usframe.encoding.features import tensors_of
 from usframe.inference.verbs import encode_slices
 from usframe.intensity import Slices
 from usframe.types import Backbone, Features

@@ -10,9 +10,26 @@ import click
 
 from usframe.cli.options import in_its_process, option, overrides_of, plugin_files
 
+EXPERIMENTS = {
+    "zero_shot": "segment every labelled slice; the default",
+    "all_prompts": "with every prompt that is made from labels",
+    "propagate": "prompt one slice, carry the object through the volume",
+    "fill": "prompt a few slices, fill those between",
+    "compare_prompts": "all prompts, both modes, clean and noised, tested",
+    "budget": "how many slices to label for a Dice",
+    "finetune": "train on labelled volumes",
+    "preview_augmentations": "a picture of each augmentation",
+}
+EPILOG = "\b\nExperiments:\n" + "\n".join(f"  {name:22}{does}" for name, does in EXPERIMENTS.items())
 
-@click.command()
-@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...")
+
+def experiments(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Those whose names begin so, for the shell."""
+    return [name for name in EXPERIMENTS if name.startswith(begun)]
+
+
+@click.command(epilog=EPILOG)
+@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...", shell_complete=experiments)
 @option("-i", "--volumes", metavar="VOLUMES", help="File or folder with the volumes.")
 @option("-l", "--labels", metavar="LABELS", help="File or folder with their labels.")
 @option("-o", "--out", metavar="OUT", help="Folder for the results.  [default: outputs/EXPERIMENT]")
@@ -23,6 +40,8 @@ from usframe.cli.options import in_its_process, option, overrides_of, plugin_fil
 @option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where the network runs.")
 @option("--precision", metavar="auto|fp32|bf16|fp16", help="Numbers the network computes with.")
 @option("--label-suffix", metavar="S", help="What label file names have after the case name.")
+@option("--frames", metavar="RULE", help="Which slices are prompted, such as uniform:3 or file:CLICKS.csv.")
+@option("--group", metavar="REGEX|CSV", help="Which cases are of one patient.")
 @plugin_files
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")

@@ -36,6 +36,7 @@ CONFIGS = Path(str(files("usframe_configs")))
 GROUPS = ("noise",)
 PATHS = ("volumes", "labels", "masks", "splits", "checkpoint", "out")
 ON_COMMAND_LINE = ("plugins",)
+VERSION = 1  # of the keys; grows when one is renamed, removed or means something else
 PACKAGES = ("prefer", "block")  # one may be named without brackets
 
 
@@ -55,6 +56,7 @@ def read(
     content = _compose_yaml(path, choices)
     if now := translated(content):
         raise ConfigError(f"{path}: is a file of the MedSAM2 guide; the same here is {now}", *problems)
+    _check_version(path, content.pop("version", VERSION))
     schema = _schema(path, content.get("task"), schemas, problems)
     config = OmegaConf.structured(twin(schema))
     groups = {group: group_members(group) for group in GROUPS}
@@ -62,12 +64,12 @@ def read(
         if content.pop(key, None):
             problems.append(f"{path}: {key} can only be named on the command line, as {key}=[FILE.py]")
     for key, value in content.items():
-        wrong = number_for_text(schema, key, value) or set_value(config, schema, key, value, groups)
+        wrong = number_for_text(schema, key, value) or set_value(config, schema, key, value, groups, schemas)
         problems += [f"{path}: {problem}" for problem in wrong]
     texts, _ = parse_overrides(overrides, numbers=False)
     for key, value in given.items():
         value = texts[key] if is_text(schema, key) else value
-        problems += set_value(config, schema, key, value, groups)
+        problems += set_value(config, schema, key, value, groups, schemas)
     try:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
@@ -83,6 +85,17 @@ def read(
     return built, [*problems, *outside_limits(built), *built.problems()]
 
 
+def _check_version(path: Path, version: Any) -> None:
+    """A file that states none is read as it is. Raises `ConfigError` for one of a later usframe."""
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ConfigError(f"{path}: version={version} is not possible; leave it out, or write version: {VERSION}")
+    if version > VERSION:
+        raise ConfigError(
+            f"{path}: its keys are of version {version}, and this usframe knows them up to {VERSION}; install the "
+            f"usframe that wrote it, or set version: {VERSION} and mend the keys that are then named as unknown"
+        )
+
+
 def _schema(path: Path, task: Any, schemas: Mapping[str, type[Common]], problems: Sequence[str]) -> type[Common]:
     if task is None:
         raise ConfigError(f"{path}: names no task; begin it with 'defaults: [zero_shot]'", *problems)
@@ -93,14 +106,15 @@ def _schema(path: Path, task: Any, schemas: Mapping[str, type[Common]], problems
 
 def find_experiment(experiment: str) -> Path:
     """The YAML file of an experiment, given by name or by path. Raises `ConfigError`."""
+    known = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
     if experiment.endswith((".yaml", ".yml")) or "/" in experiment:
         path = Path(experiment)
         if not path.is_file():
-            raise ConfigError(f"{path}: there is no such experiment file")
+            meant = f"; the experiment of that name is {path.stem}" if path.stem in known else ""
+            raise ConfigError(f"{path}: there is no such experiment file{meant}")
         if path.suffix != ".yaml":
             raise ConfigError(f"{path}: an experiment file must end in .yaml")
         return path
-    known = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
     if experiment not in known:
         raise ConfigError(
             f"unknown experiment {experiment!r}{nearest(experiment, known)}; known: {', '.join(known)}, "

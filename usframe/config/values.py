@@ -35,17 +35,23 @@ MERGED = ("train.losses", "postprocess")  # a mapping adds to what is there
 
 
 def set_value(
-    config: DictConfig, schema: type[Common], key: str, value: Any, groups: Mapping[str, Collection[str]]
+    config: DictConfig,
+    schema: type[Common],
+    key: str,
+    value: Any,
+    groups: Mapping[str, Collection[str]],
+    others: Mapping[str, type[Common]],
 ) -> list[str]:
     """Put a value, or every value of a section, at a dotted key; problems are handed back, one line each.
 
-    ``groups``: section -> the files that can be named for it.
+    ``groups``: section -> the files that can be named for it. ``others``: task -> its keys, for who meant another.
     """
     known = leaves(schema)
     parts = [name for name in known if name.startswith(f"{key}.")]
     if parts and isinstance(value, Mapping):
         inner = {f"{key}.{name}": item for name, item in value.items()}
-        return [line for name, item in inner.items() for line in set_value(config, schema, name, item, groups)]
+        wrong = [set_value(config, schema, name, item, groups, others) for name, item in inner.items()]
+        return [line for lines in wrong for line in lines]
     if parts:
         members = f", or name one of {', '.join(groups[key])} in the defaults list" if key in groups else ""
         return [f"{key}={value} is not possible; set {', '.join(parts)}{members}"]
@@ -53,9 +59,15 @@ def set_value(
         return _set_leaf(config, known[key], key, value)
     section = next((name for name in known if key.startswith(f"{name}.")), None)
     if section is None or plain_type(known[section].type) not in (dict[str, float], dict[str, Any]):
-        hint = nearest(key, known) or f"; its keys are {', '.join(known)}"
+        owners = [task for task, other in others.items() if _has(other, key)]
+        hint = f"; it is a key of task {' and '.join(owners)}" if owners else nearest(key, known)
+        hint = hint or f"; its keys are {', '.join(known)}"
         return [f"task={config.task} has no key {key!r}{hint}"]
     return _set_named(config, known[section], section, key.removeprefix(f"{section}."), value)
+
+
+def _has(schema: type[Common], key: str) -> bool:
+    return any(key == name or name.startswith(f"{key}.") for name in leaves(schema))
 
 
 def is_text(schema: type[Common], key: str) -> bool:

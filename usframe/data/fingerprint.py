@@ -17,19 +17,24 @@ from usframe.types import Volume
 SPACINGS = ("spacing_d_mm", "spacing_h_mm", "spacing_w_mm")
 SIZES = ("slices", "rows", "columns")
 INTENSITIES = ("intensity_min", "intensity_max", "intensity_mean")
-COLUMNS = ("case", "group", *SIZES, *SPACINGS, *INTENSITIES, "labels", "slices_without_object", "unit")
+COLUMNS = ("case", "group", *SIZES, *SPACINGS, *INTENSITIES, "labels", "names", "slices_without_object", "unit")
 OBJECT = "volume_"
 
 Row = Mapping[str, Any]
 
 
 def describe_case(
-    case: Case, volume: Volume, labels: NDArray[np.uint8], *, per_frame: bool = False
+    case: Case,
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    names: Mapping[int, str],
+    *,
+    per_frame: bool = False,
 ) -> dict[str, Any]:
     """A row of fingerprint.csv: `COLUMNS`, and ``volume_<id>`` of each object in the ``unit`` ml or voxels.
 
-    ``labels``: (D, H, W). Intensities are those of the file, of its finite voxels. Spacing is None where unknown.
-    ``per_frame``: D counts frames; what has no volume per voxel is counted in voxels.
+    ``labels``: (D, H, W). ``names``: of objects, by value. Intensities are those of the file, of its finite voxels.
+    Spacing is None where unknown. ``per_frame``: D counts frames; what has no volume in ml is counted in voxels.
     """
     known = volume.data[np.isfinite(volume.data)]
     intensities = (known.min(), known.max(), known.mean(dtype=np.float64)) if known.size else (None,) * 3
@@ -43,6 +48,7 @@ def describe_case(
         **{name: _rounded(mm) for name, mm in zip(SPACINGS, spacing or (None,) * 3, strict=True)},
         **{name: _rounded(value) for name, value in zip(INTENSITIES, intensities, strict=True)},
         "labels": " ".join(map(str, ids)),
+        "names": "; ".join(f"{one} {names[one]}" for one in map(int, ids) if one in names),
         "slices_without_object": int((~labels.any((1, 2))).sum()),
         "unit": "voxels" if ml_per_voxel is None else "ml",
         **{

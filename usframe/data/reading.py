@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from usframe.arrays import blocks, gather, release, values_of
 from usframe.config.schema import Paired
+from usframe.crop import Window
 from usframe.data.alignment import align
 from usframe.data.axis import measured
 from usframe.data.case import Case
@@ -34,7 +35,8 @@ class Reading:
     case has none. ``data``: the slices of the volume, (D, H, W) float32 in 0-1. ``notes``: what was assumed or
     repaired, one sentence each. ``per_frame``: D counts frames, so distances are measured within each.
     ``names``: of objects, by value. ``ignored``: (D, H, W), the voxels that nobody has judged, where there are any.
-    ``known``: (D,), the slices that labels tell about, where they do not about all.
+    ``known``: (D,), the slices that labels tell about, where they do not about all. ``window``: the part of the
+    slices that a network is shown, None for all of them.
     """
 
     volume: Volume
@@ -45,6 +47,7 @@ class Reading:
     names: Mapping[int, str] = field(default_factory=dict)
     ignored: NDArray[np.bool_] | None = None
     known: NDArray[np.bool_] | None = None
+    window: Window | None = None
 
     @property
     def empty_slices(self) -> int | None:

@@ -8,8 +8,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.crop import Window
 from usframe.errors import CaseError, RequestError
-from usframe.inference.slices import segment_slices
+from usframe.inference.segment import segment_sets
 from usframe.inference.tracks import Tracking
 from usframe.intensity import Slices
 from usframe.prompting.frames import choose_surest
@@ -42,6 +43,7 @@ def begin_surest(
     rule: str | Sequence[int],
     tracking: Tracking,
     *,
+    window: Window | None = None,
     batch_size: int = 8,
     progress: Callable[[int], object] = lambda slices: None,
 ) -> dict[K, list[Prompt]]:
@@ -49,8 +51,8 @@ def begin_surest(
 
     Each slice is answered by itself, and ``rule`` (see `choose_surest`) chooses among those that show the object.
     """
-    answers = segment_slices(
-        data, sets, backbone, multimask=tracking.multimask, batch_size=batch_size, progress=progress
+    answers = segment_sets(
+        data, sets, backbone, "slice", tracking, window, batch_size=batch_size, progress=progress
     )
     chosen = {key: choose_surest(how_sure(answer), rule) for key, answer in answers.items()}
     return {

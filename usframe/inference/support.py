@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from usframe.features import look_of
+from usframe.encoding.features import look_of
 from usframe.geometry import to_model
 from usframe.inference.decoding import best_candidates
 from usframe.inference.slices import Answer

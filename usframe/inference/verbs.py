@@ -106,7 +106,7 @@ def _unusable(decoded: object, prompts: int, side: int) -> str:
 
 
 def _name_of(backbone: Backbone) -> str:
-    """The class of the backbone and the file it is in."""
-    kind = type(backbone)
+    """The class of the backbone, not that of one which keeps its encodings, and the file it is in."""
+    kind = type(getattr(backbone, "behind", backbone))
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return f"{kind.__name__} ({Path(file).name if file else kind.__module__})"

@@ -70,8 +70,10 @@ class Registry(Generic[T]):
 
     def unknown(self, name: str) -> str:
         """One line about a name that is not registered: the nearest, the known ones, plugins left out."""
-        known = self.names()
-        return f"unknown {self.kind} {name!r}{nearest(name, known)}; known: {listing(known)}{self._suspects()}"
+        known, parts = self.names(), name.split(",")
+        several = len(parts) > 1 and all(part.strip() in self for part in parts)
+        hint = f" (several, one by one: {', '.join(parts)})" if several else nearest(name, known)
+        return f"unknown {self.kind} {name!r}{hint}; known: {listing(known)}{self._suspects()}"
 
     def names(self) -> list[str]:
         return sorted(self._entries)

@@ -19,7 +19,7 @@ from usframe.reporting.style import (
     write_picture,
 )
 
-SIDE, GAP, ACROSS = 224, 4, 8
+SIDE, GAP, MOST = 224, 4, 8  # columns beside each other
 Drawn = Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]]
 
 
@@ -29,8 +29,10 @@ def draw_sheet(path: Path, columns: Sequence[tuple[str, Drawn]]) -> None:
     A draw is frames (T, H, W) in 0-1 and masks (T, O, H, W). Raises `WriteError`.
     """
     drawn = [_column(name, draws) for name, draws in columns]
-    drawn += [np.full_like(drawn[0], BACKGROUND)] * (-len(drawn) % ACROSS)
-    write_picture(path, np.vstack([np.hstack(drawn[n : n + ACROSS]) for n in range(0, len(drawn), ACROSS)]))
+    some = range(min(MOST, len(drawn)), MOST // 2, -1) or [len(drawn)]
+    across = min(some, key=lambda n: -len(drawn) % n)  # as few empty places as can be
+    drawn += [np.full_like(drawn[0], BACKGROUND)] * (-len(drawn) % across)
+    write_picture(path, np.vstack([np.hstack(drawn[n : n + across]) for n in range(0, len(drawn), across)]))
 
 
 def _column(name: str, draws: Drawn) -> Picture:

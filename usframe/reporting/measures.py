@@ -45,7 +45,7 @@ def describe_agreement(measured: Mapping[str, Mapping[str, Pairs]]) -> dict[str,
 
 def draw_agreement(measured: Measured) -> list[dict[str, Any]]:
     """For every prompt and object a plot after Bland and Altman: ``dots`` (x: mean, y: difference) from 0 to 1, and
-    the lines of `describe_agreement` on the same scale, for the page.
+    the lines of `describe_agreement` on the same scale, for the page. ``ticks``: numbers of the difference on it.
     """
     plots = []
     for prompt, objects in measured.items():
@@ -60,10 +60,19 @@ def draw_agreement(measured: Measured) -> list[dict[str, Any]]:
                 "prompt": prompt,
                 "object": one,
                 "lines": lines,
+                "ticks": [
+                    (tick, 0.5 - tick / (2 * reach)) for tick in (-round_number(reach), 0, round_number(reach))
+                ],
                 "dots": [(float(x), float(y)) for x, y in dots],
             }
             plots.append({**about, **limits, "from": float(mean.min()), "to": float(mean.max())})
     return plots
+
+
+def round_number(most: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten up to ``most``."""
+    power = 10.0 ** np.floor(np.log10(most))
+    return float(next(step for step in (5, 2, 1) if step * power <= most) * power)
 
 
 def _pair(rows: Sequence[MeasureRow], measured: Measured) -> None:

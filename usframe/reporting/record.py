@@ -80,6 +80,7 @@ class RunRecord(TypedDict, total=False):
     parameters: Mapping[str, Mapping[str, int]]
     split: dict[str, int]
     loader_share: float
+    embeddings: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from usframe.reporting.text import counted
 from usframe.scoring.measures import MeasureRow
 from usframe.scoring.metrics import Row
 from usframe.scoring.quality import QualityRow
+from usframe.scoring.rows import Scores
 
 INTERRUPTED = "interrupted"  # the stage of a case that Ctrl-C left undone
 GIVEN = "given"  # the mode of masks that were there already
@@ -37,7 +38,13 @@ class Failure(TypedDict):
     error: str
 
 
-class SliceCounts(TypedDict):
+class KeptCount(TypedDict, total=False):
+    """``kept``: of the encoded slices, those whose embedding was on disk."""
+
+    kept: int
+
+
+class SliceCounts(KeptCount):
     """``total`` slices, those ``encoded`` by a network and those ``without_object`` (None without labels)."""
 
     total: int
@@ -91,6 +98,11 @@ class CaseResult:
     def seconds_in_line(self) -> float:
         """What the case kept others from the network, waiting for it with them."""
         return sum(self.seconds.get(stage, 0.0) for stage in ("wait", *WITH_NETWORK))
+
+    def add(self, scores: Scores) -> None:
+        """Take in the scores of an answer."""
+        self.rows += scores.rows
+        self.slice_rows += scores.slice_rows
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -190,6 +202,8 @@ def count_totals(results: Sequence[CaseResult], *, labelled: bool, notes: Sequen
         "encoded": total("encoded"),
         "without_object": total("without_object") if labelled else None,
     }
+    if any("kept" in result.slices for result in results):
+        slices["kept"] = total("kept")
     totals: Totals = {"slices": slices, "seconds_per_stage": stages, "notes": [*notes, *_merge_notes(results)]}
     if used := sum(stages.get(stage, 0.0) for stage in WITH_NETWORK):
         totals["idle_share"] = round(stages.get("wait", 0.0) / (stages.get("wait", 0.0) + used), 4)

@@ -32,18 +32,26 @@ class Gain(TypedDict):
 
     prompt: str
     object: str
+    name: str
     before: float
     after: float
     n: int | str
     gain: float
 
 
-def write_gains(out: Path, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[Gain]:
+def write_gains(
+    out: Path,
+    before: Sequence[Mapping[str, Any]],
+    after: Sequence[Mapping[str, Any]],
+    names: Mapping[int, str] | None = None,
+) -> list[Gain]:
     """Write gains.csv, the mean Dice of the validation cases by prompt and object, and return its rows.
 
     ``before`` and ``after``: scores of `usframe.training.validation`, of the first and of the best weights.
+    ``names``: of objects, by id.
     """
     first, best = _means(before), _means(after)
+    called = {str(one): name for one, name in (names or {}).items()}
     rows: list[Gain] = []
     for prompt in dict.fromkeys(prompt for prompt, _ in best):
         mine = [
@@ -54,7 +62,7 @@ def write_gains(out: Path, before: Sequence[Mapping[str, Any]], after: Sequence[
         if len(mine) > 1:
             earlier, later = ([row[key] for row in mine] for key in ("before", "after"))
             mine.append(_gain(prompt, MEAN, float(np.mean(earlier)), float(np.mean(later)), ""))
-        rows += mine
+        rows += [{**row, "name": called.get(row["object"], "")} for row in mine]
     write_csv(out / "gains.csv", list(Gain.__annotations__), rows)
     return rows
 
@@ -64,7 +72,7 @@ def print_gains(gains: Sequence[Gain], out: Path, *, best_step: int) -> None:
     lines = [["prompt", "object", "before", "after", "gain"]]
     for row in gains:
         numbers = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{round(row['gain'], 3) + 0:+.3f}")
-        lines.append([row["prompt"], row["object"], *numbers])
+        lines.append([row["prompt"], escape(f"{row['object']} {row['name']}".strip()), *numbers])
     print(f"Mean Dice of the validation cases, before and with the best weights (step {best_step})")
     print(columns(lines, left={0}))
     print(escape(f"Wrote {out}/: {WRITTEN}"))
@@ -152,7 +160,15 @@ def _draw_lines(panel: Axes, lines: Mapping[str, Sequence[tuple[float, float]]])
 
 
 def _gain(prompt: str, name: str, before: float, after: float, n: int | str) -> Gain:
-    return {"prompt": prompt, "object": name, "before": before, "after": after, "n": n, "gain": after - before}
+    return {
+        "prompt": prompt,
+        "object": name,
+        "name": "",
+        "before": before,
+        "after": after,
+        "n": n,
+        "gain": after - before,
+    }
 
 
 def _means(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], tuple[float, int]]:

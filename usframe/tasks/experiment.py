@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from usframe.config.named import bound
 from usframe.config.schema import FROM_FILE, Mode, Noise, Predict, prompt_file
+from usframe.crop import find_window
 from usframe.data.case import Case
 from usframe.data.meshes import check_library, surface_notes
 from usframe.data.reading import Reading, read_case
@@ -95,6 +96,10 @@ class Experiment:
         if self.config.surface != "none":
             shown = surface_notes(volume, per_frame=reading.per_frame)
             reading = replace(reading, notes=(*reading.notes, *shown))
+        if self.config.crop == "scan":
+            window = find_window(reading.data, reading.labels)
+            seen = f"the network is shown {window}" if window else "the scan fills the slices, so they stay whole"
+            reading = replace(reading, window=window, notes=(*reading.notes, f"crop=scan: {seen}"))
         return reading, find_extents(self.config.z_range, len(reading.data), reading.labels)
 
     def prompts(

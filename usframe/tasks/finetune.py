@@ -21,6 +21,7 @@ from usframe.errors import CaseError, RequestError, escape
 from usframe.files import write_json
 from usframe.inference.checkpoints import load_weights
 from usframe.inference.verbs import with_memory
+from usframe.objects import name_objects
 from usframe.plain import read_json
 from usframe.plugins import Plugins
 from usframe.reporting.record import describe_run, identify
@@ -31,7 +32,7 @@ from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
 from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
-from usframe.training.embeddings import Embeddings
+from usframe.training.embeddings import embeddings_for
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, hold_out, scan_case
 from usframe.training.loop import fit
 from usframe.training.lora import merge_adapters
@@ -120,7 +121,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         return validation.score_all(held_out, partial(hold_out, read=training.read, slices=most, volume=tracks))
 
     before = _before(out, score, accelerator)
-    encode = Embeddings(backbone, out / EMBEDDINGS) if config.train.cache else None
+    encode = embeddings_for(config, backbone, out / EMBEDDINGS)
     progress = fit(
         make_objective(config, backbone, plugins, encode),
         backbone,
@@ -142,8 +143,11 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         run = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
         run |= {"parameters": parameters, "split": {part: len(names) for part, names in asdict(split).items()}}
         run |= {"notes": list(training.notes), "loader_share": progress.loader_share}
+        if encode:
+            run["notes"] += encode.store.notes
+            run |= {"embeddings": {"kept": encode.store.hits, "made": encode.store.misses}}
         write_json(out / "run.json", run)
-        gains = write_gains(out, before, after)
+        gains = write_gains(out, before, after, training.read.names)
         write_training(out, progress.curve, gains, run, best_step=progress.best_step)
         if not output.quiet:
             print_gains(gains, out, best_step=progress.best_step)
@@ -204,7 +208,8 @@ def check_trainable(config: Finetune, backbone: Backbone) -> None:
 
 def find_split(config: Finetune, plugins: Plugins) -> tuple[dict[str, Case], Split]:
     """The cases by name, and which of them train and validate. Raises `RequestError`."""
-    cases = with_patients(find_cases(config, config.labels, plugins), config.group)
+    objects = name_objects(config.objects, config.labels)
+    cases = with_patients(find_cases(config, config.labels, plugins, objects=objects), config.group)
     patients = {case.name: case.group for case in cases}
     if config.splits is None:
         split = make_splits(patients, folds=1, val=config.val, test=0, seed=config.seed)[0]

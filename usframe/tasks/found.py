@@ -61,7 +61,14 @@ def find_objects(
         return Found(everywhere)
     tracking = Tracking(config.multimask, extents=extents)
     begun = begin_surest(
-        reading.data, everywhere, backbone, config.frames, tracking, batch_size=config.batch_size, progress=progress
+        reading.data,
+        everywhere,
+        backbone,
+        config.frames,
+        tracking,
+        window=reading.window,
+        batch_size=config.batch_size,
+        progress=progress,
     )
     lost = {key: {p.object_id for p in everywhere[key]} - {p.object_id for p in begun[key]} for key in begun}
     return Found(begun, notes=[_lost(key, gone) for key, gone in lost.items() if gone and key.draw == 0])

@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast_object_list, set_seed
 from omegaconf import OmegaConf
 
+from usframe.config.compose import VERSION
 from usframe.config.overrides import escaped
 from usframe.config.schema import Common, Networked, Trained
 from usframe.errors import RequestError, WriteError, escape
@@ -151,7 +152,7 @@ def experiment_text(config: Common, path: Path) -> str:
     earlier one only when asked again.
     """
     content = escaped({key: value for key, value in asdict(config).items() if key != "plugins"})
-    content["overwrite"] = False
+    content = {"version": VERSION, **content, "overwrite": False}
     plugins = f" plugins=[{','.join(config.plugins)}]" if config.plugins else ""
     command = escape(f"usframe run {shlex.quote(str(path))}{plugins}")
     return f"# {command}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"

@@ -22,6 +22,7 @@ from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
 from usframe.data.splits import in_part
+from usframe.encoding.embeddings import KeptBackbone, Store, kept_by, open_store
 from usframe.errors import PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
 from usframe.inference.scout import learned_objects
@@ -35,6 +36,7 @@ from usframe.reporting.results import INTERRUPTED, CaseResult, print_failures
 from usframe.reporting.run import describe_work, print_results, title_of, write_results
 from usframe.session import RECORD, watch
 from usframe.session.folder import open_folder
+from usframe.session.lanes import Steps
 from usframe.session.loop import Progress, stop_if_interrupted
 from usframe.session.records import Seldom, Session
 from usframe.session.shards import Begun, by_size, part_of, take_over
@@ -77,7 +79,10 @@ def start(config: Predict, plugins: Plugins) -> tuple[list[Case], Accelerator, B
     """The cases, processes and network of a request. Raises `RequestError` where they cannot be had."""
     cases = choose_cases(config, plugins)
     accelerator = launch(config)
-    return cases, accelerator, load_network(config, plugins, str(accelerator.device))
+    backbone = load_network(config, plugins, str(accelerator.device))
+    if place := config.cache.embeddings:
+        backbone = kept_by(open_store(Path(place), config.cache.limit), backbone)
+    return cases, accelerator, backbone
 
 
 def load_network(config: Predict, plugins: Plugins, device: str) -> Backbone:
@@ -130,7 +135,9 @@ def run(
             with suppress(WriteError):  # they are written once more at the end
                 tables.do(lambda: write(session.results(cases, [])))
 
-    steps = partial(stages, experiment, backbone)
+    steps: Steps = partial(stages, experiment, backbone)
+    if isinstance(backbone, KeptBackbone):
+        steps = counted(steps, backbone.store)
     order = by_size(cases) if processes > 1 else cases  # so that no process is left with a large one in the end
     results = session.run(steps, order, output, share=(rank, processes), keep=keep, limit=config.case_timeout)
     if rank:
@@ -141,6 +148,24 @@ def run(
     show(report, *write(everyone), output)
     stop_if_interrupted(everyone)
     return int(any(result.error for result in everyone))
+
+
+def counted(steps: Steps, store: Store) -> Steps:
+    """``steps``, with the number of slices that the network found encoded in the ``store``, and its notes."""
+
+    def counting(case: Case, result: CaseResult, progress: Progress) -> Iterator[None]:
+        left = steps(case, result, progress)
+        next(left)
+        yield
+        had = store.hits
+        next(left)
+        result.slices["kept"] = store.hits - had
+        result.notes += store.notes
+        store.notes.clear()
+        yield
+        yield from left
+
+    return counting
 
 
 def show(report: Report, answer: Any, seconds: float, output: Output) -> None:

@@ -24,6 +24,7 @@ from usframe.data.reading import read_case
 from usframe.data.splits import PARTS, Split, check_leakage, make_splits, read_splits, without, write_splits
 from usframe.errors import CaseError, RequestError, WriteError, escape
 from usframe.files import write_json
+from usframe.objects import name_objects
 from usframe.plain import read_json
 from usframe.plugins import Plugins
 from usframe.reporting.record import describe_host
@@ -37,7 +38,7 @@ RECORD = "prepare.json"
 SPLITS = "splits.json"
 FINGERPRINT = "fingerprint.csv"
 SETTINGS = (
-    *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity", "geometry", "axis"),
+    *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity", "geometry", "axis", "objects"),
     *("group", "splits", "folds", "val", "test", "seed"),
 )
 
@@ -48,7 +49,8 @@ def prepare(config: Prepare, plugins: Plugins, output: Output) -> int:
     Raises `RequestError` before any volume is read where the request cannot be met or OUT would be lost.
     """
     started = time.perf_counter()
-    cases = with_patients(find_cases(config, config.labels, plugins), config.group)
+    objects = name_objects(config.objects, config.labels)
+    cases = with_patients(find_cases(config, config.labels, plugins, objects=objects), config.group)
     patients = {case.name: case.group for case in cases}
     splits = _split(config, patients)
     out = config.folder
@@ -88,7 +90,9 @@ def _read(case: Case, config: Prepare, plugins: Plugins, cache: Cache | None) ->
     spacing = reading.volume.spacing_mm
     unknown = [] if spacing else ["voxel size unknown: volumes of objects are in voxels"]
     about = {
-        "fingerprint": describe_case(case, reading.volume, reading.labels, per_frame=reading.per_frame),
+        "fingerprint": describe_case(
+            case, reading.volume, reading.labels, reading.names, per_frame=reading.per_frame
+        ),
         "spacing_mm": None if spacing is None else [float(mm) for mm in spacing],
         "notes": [*reading.notes, *unknown],
     }

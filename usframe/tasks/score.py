@@ -216,9 +216,7 @@ def score_mask(scoring: Scoring, case: MaskedCase, pair: MaskPair, name: str, re
             ignored=pair.ignored,
             known=pair.known,
         )
-        scores = reference.score(key, answer)
-        result.rows += scores.rows
-        result.slice_rows += scores.slice_rows
+        result.add(reference.score(key, answer))
     release(labels.data, mask.data)
     return answer
 

@@ -74,7 +74,7 @@ def run_stages(
         if config.baselines and reading.labels is not None:
             with result.timed("score"):
                 for scores in score_baselines(experiment, case, reading, sets, extents, mode):
-                    keep_scores(result, scores)
+                    result.add(scores)
     if reading.labels is not None and not experiment.compared:
         result.measures[:0] = measure_labels(config, case, reading)
     if seen:
@@ -106,7 +106,14 @@ def segment_case(
     tracking = Tracking(config.multimask, config.patience, extents, config.drift, config.fill)
     try:
         return segment_sets(
-            reading.data, sets, backbone, mode, tracking, batch_size=config.batch_size, progress=progress
+            reading.data,
+            sets,
+            backbone,
+            mode,
+            tracking,
+            reading.window,
+            batch_size=config.batch_size,
+            progress=progress,
         )
     except torch.OutOfMemoryError as error:
         device = next((one.device for one in backbone.module.parameters()), config.device)
@@ -143,9 +150,7 @@ def finish(
             )
     if labels is not None:
         with result.timed("score"):
-            keep_scores(
-                result, reference(experiment, reading).score(row_key(case, reading, variant), answer, prompts)
-            )
+            result.add(reference(experiment, reading).score(row_key(case, reading, variant), answer, prompts))
     if config.overlays and variant.draw == 0:
         with result.timed("overlay"), drawn_if_possible(result):
             names = (variant.mode, variant.prompt) if experiment.compared else (variant.prompt,)
@@ -235,11 +240,6 @@ def reference(experiment: Experiment, reading: Reading) -> Reference:
 def row_key(case: Case, reading: Reading, variant: Variant) -> RowKey:
     patient = case.group or case.name
     return RowKey(case.name, patient, variant.mode, variant.prompt, variant.draw, reading.names)
-
-
-def keep_scores(result: CaseResult, scores: Scores) -> None:
-    result.rows += scores.rows
-    result.slice_rows += scores.slice_rows
 
 
 def mask_path(out: Path, prompt: str, case: Case) -> Path:

@@ -31,13 +31,14 @@ class Volumes:
     """Reads cases, slices (D, H, W) float32 in 0-1 and (D, H, W) uint8, read-only; the last few stay in memory.
 
     Of a sparsely labelled volume D are the slices with labels; voxels that nobody has judged have the value
-    ``settings.ignore``. ``notes``: case -> what was assumed about it.
+    ``settings.ignore``. ``notes``: case -> what was assumed about it. ``names``: of the objects read so far, by id.
     """
 
     def __init__(self, settings: Paired, plugins: Plugins) -> None:
         self.settings, self.plugins = settings, plugins
         self.kept: OrderedDict[str, Pair] = OrderedDict()
         self.notes: dict[str, tuple[str, ...]] = {}
+        self.names: dict[int, str] = {}
 
     def __call__(self, case: Case) -> Pair:
         """Raises `CaseError` in one line for files that cannot be used."""
@@ -52,6 +53,7 @@ class Volumes:
         reading = read_case(case, self.settings, self.plugins)
         assert reading.labels is not None
         self.notes[case.name] = reading.notes
+        self.names |= reading.names
         data, labels = reading.data, reading.labels_with(self.settings.ignore)
         if reading.known is not None:
             frames = np.flatnonzero(reading.known)

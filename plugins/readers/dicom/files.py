@@ -25,7 +25,9 @@ SUFFIXES = (".dcm", ".dicom", ".ima")
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 COLOURS = ("Red", "Green", "Blue")
 TAGS = [
-    *("SOPClassUID", "SeriesInstanceUID", "InstanceNumber", "NumberOfFrames", "BurnedInAnnotation"),
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
+    *("InstanceNumber", "NumberOfFrames", "BurnedInAnnotation"),
+    *("SegmentationType", "MaximumFractionalValue", "SegmentSequence"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
     *(f"{colour}PaletteColorLookupTableDescriptor" for colour in COLOURS),
@@ -83,8 +85,6 @@ def read_file(path: Path, *, pixels: bool = True) -> Dataset:
         if len(missing) == 3 or (pixels and not any(name in header for name in PIXELS)):
             why = "the file is damaged" if "Image" in kind else "keep only images here"
             raise ReadError(f"{path}: holds no pixels (it is {kind}); {why}")
-        if "Segmentation Storage" in kind:
-            raise ReadError(f"{path}: is a DICOM segmentation, which is not read; save it as .nii.gz or .seg.nrrd")
         if missing:
             raise ReadError(f"{path}: its header has no {' and no '.join(missing)}")
         if not 1 <= frames_in(header) <= path.stat().st_size:
@@ -117,6 +117,8 @@ def slices_of(path: Path) -> list[Slice]:
     if len(slices) == 1:
         return slices
     with reading(path):
+        if drawn := [file.name for file, header in slices if "SegmentationType" in header]:
+            raise ReadError(f"{path}: {drawn[0]} is a segmentation and no slice; keep it in a folder of labels")
         if clips := [file.name for file, header in slices if frames_in(header) > 1]:
             raise ReadError(
                 f"{path}: {clips[0]} holds several frames and is a case of its own; a folder that is one case "

@@ -67,7 +67,7 @@ def place_of(path: Path, slices: Sequence[Slice]) -> tuple[list[int], Place]:
         pixel, notes = _pixel_size([header for _, header in slices])
         planes, numbers = _planes(slices), _numbers(slices)
         count = len(numbers)
-        if planes is not None and not _usable(planes):
+        if planes is not None and not usable(planes):
             planes, notes = None, [*notes, "the header's positions are no usable numbers and were left out"]
         if planes is not None and count > 1 and planes.parallel and np.ptp(planes.along) > SAME:
             return _stacked(path, planes, pixel, notes)
@@ -121,7 +121,7 @@ def _affine(planes: Planes, pixel: Pixel | None, step: NDArray[np.float64] | Non
     return affine
 
 
-def _usable(planes: Planes) -> bool:
+def usable(planes: Planes) -> bool:
     """Whether all are numbers, and the axes of each frame are of length 1 and at right angles."""
     columns, rows = planes.directions[:, :3], planes.directions[:, 3:]
     if not (np.isfinite(planes.origin).all() and np.isfinite(planes.directions).all()):
@@ -132,14 +132,14 @@ def _usable(planes: Planes) -> bool:
 
 def _planes(slices: Sequence[Slice]) -> Planes | None:
     """The planes of all frames, None unless every one has its own."""
-    found = [plane for _, header in slices for plane in _planes_in(header, alone=len(slices) > 1)]
+    found = [plane for _, header in slices for plane in planes_in(header, alone=len(slices) > 1)]
     if not found or any(origin is None or directions is None for origin, directions in found):
         return None
     origin, directions = (np.array(part, float) for part in zip(*found, strict=True))
     return Planes(origin, directions) if origin.shape[1:] == (3,) and directions.shape[1:] == (6,) else None
 
 
-def _planes_in(header: Dataset, *, alone: bool) -> Iterator[tuple[Any, Any]]:
+def planes_in(header: Dataset, *, alone: bool) -> Iterator[tuple[Any, Any]]:
     """(position, directions) of each frame of a file, None where it does not say."""
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or ())
     shared = list(header.get("SharedFunctionalGroupsSequence") or ())
@@ -179,7 +179,7 @@ def _thickness(header: Dataset) -> float | None:
 def _pixel_size(headers: Sequence[Dataset]) -> tuple[Pixel | None, list[str]]:
     """(row, column) distance in mm, None where it is not known or not the same everywhere, and notes."""
     found = {size for header in headers for size in _regions(header)}
-    plain = {size for header in headers if (size := _pixel_spacing(header))}
+    plain = {size for header in headers if (size := pixel_spacing(header))}
     if len(found) > 1 and _differ(found):
         return None, [
             "the header's ultrasound regions have pixels of different sizes, so the voxel size is unknown"
@@ -211,7 +211,7 @@ def _regions(header: Dataset) -> Iterator[Pixel]:
                 yield pixel
 
 
-def _pixel_spacing(header: Dataset) -> Pixel | None:
+def pixel_spacing(header: Dataset) -> Pixel | None:
     groups = [
         *list(header.get("SharedFunctionalGroupsSequence") or ()),
         *list(header.get("PerFrameFunctionalGroupsSequence") or ())[:1],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
     from .places import Place
 
 NATURAL = "dhw"
+
+
+class Source(NamedTuple):
+    """A slice of a volume: the SOPInstanceUID of its file, which frame of that it is, from 1, and where that lies.
+
+    ``space``: the FrameOfReferenceUID. What identifies an examination is not shown.
+    """
+
+    uid: str
+    frame: int
+    space: str
+
+    def __repr__(self) -> str:
+        return f"Source(frame={self.frame})"
 
 
 class DicomReader:
@@ -41,22 +56,39 @@ class DicomReader:
         from .files import read_file, slices_of
         from .pixels import Frames
         from .places import place_of
+        from .segments import is_segmentation, read_segments
 
         order = axis_order(layout, NATURAL)
         labels = role_of(role, onto) != "volume"
         slices = slices_of(path)
+        if is_segmentation(slices[0][1]):
+            if not labels:
+                raise ReadError(
+                    f"{path}: is a DICOM segmentation, which has no picture; give it with -l, as labels"
+                )
+            return read_segments(slices[0][0], read_file(slices[0][0]), onto)
         ranks, place = place_of(path, slices)
         planes, notes = None, []
-        for number, (file, _) in enumerate(slices):
+        sources: dict[int, Source] = {}
+        for number, (file, header) in enumerate(slices):
             frames = Frames(file, read_file(file), labels=labels)
             for at, frame in enumerate(frames, number):
                 planes = planes or Planes((len(ranks), *frame.shape), frame.dtype)
                 if frame.dtype != planes.dtype:
                     raise ReadError(f"{path}: its files differ in depth ({frame.dtype} and {planes.dtype})")
                 planes.put(ranks[at], frame)
+                uid, space = (str(header.get(name, "")) for name in ("SOPInstanceUID", "FrameOfReferenceUID"))
+                sources[ranks[at]] = Source(uid, at - number + 1, space)
             notes += frames.notes
         assert planes is not None
-        return _volume(planes.array(), order, place, (*place.notes, *dict.fromkeys(notes)), path)
+        return _volume(
+            planes.array(),
+            order,
+            place,
+            (*place.notes, *dict.fromkeys(notes)),
+            path,
+            [sources[rank] for rank in sorted(sources)],
+        )
 
     def files(self, path: Path) -> list[Path]:
         """The files in the folder of a series."""
@@ -65,10 +97,14 @@ class DicomReader:
         return files_in(path) if path.is_dir() else []
 
     def shape(self, path: Path, *, layout: str = "auto") -> tuple[int, int, int]:
-        from .files import frames_in, slices_of
+        from .files import frames_in, read_file, slices_of
+        from .segments import is_segmentation, read_segments
 
         slices = slices_of(path)
-        _, header = slices[0]
+        file, header = slices[0]
+        if is_segmentation(header):
+            d, h, w = read_segments(file, read_file(file), None).data.shape
+            return d, h, w
         count = len(slices) if len(slices) > 1 else frames_in(header)
         return in_dhw((count, int(header.Rows), int(header.Columns)), axis_order(layout, NATURAL))
 
@@ -77,10 +113,17 @@ class DicomReader:
         raise WriteError(f"{path}: masks are not written as DICOM; write them as .nii.gz")
 
 
-def _volume(stored: NDArray[np.generic], order: str, place: Place, notes: tuple[str, ...], path: Path) -> Volume:
+def _volume(
+    stored: NDArray[np.generic],
+    order: str,
+    place: Place,
+    notes: tuple[str, ...],
+    path: Path,
+    sources: Sequence[Source],
+) -> Volume:
     """``stored`` (frames, rows, columns), with its axes in the ``order`` that the user names them in."""
     data = to_dhw(stored, stored.shape, order, path)
     affine = None if place.affine is None else place.affine[:, [*in_dhw((0, 1, 2), order), 3]]
     spacing = None if place.spacing is None else in_dhw(place.spacing, order)
-    grid = FileGrid("dicom", order, stored.shape, affine, spacing)
+    grid = FileGrid("dicom", order, stored.shape, affine, spacing, tuple(sources))
     return Volume(data, spacing, grid, notes, time=place.time and order[0] == "d", flat=len(stored) == 1)

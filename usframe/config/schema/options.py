@@ -104,6 +104,21 @@ class Common:
 
 
 @dataclass
+class Cache:
+    """``embeddings``: the folder in which what the encoder made of slices is kept; ``limit``: how large, in GB."""
+
+    embeddings: str | None = option(None)
+    limit: float = option(50.0, least=0)
+
+    def problems(self, places: Mapping[str, str | None]) -> list[str]:
+        """What is wrong with the folder, beside those of a request (key -> path)."""
+        lies = [(key, place) for key, place in places.items() if inside(self.embeddings, key, place)]
+        return [
+            f"cache.embeddings={self.embeddings} lies inside {key}={place}; take another" for key, place in lies
+        ]
+
+
+@dataclass
 class Networked(Common):
     """Keys of every task with a network."""
 

@@ -20,6 +20,7 @@ from usframe.config.schema.frames import (
     z_range_problems,
 )
 from usframe.config.schema.options import (
+    Cache,
     Networked,
     Noise,
     Paired,
@@ -38,6 +39,7 @@ Multimask = Literal["auto", "always", "never"]
 Fill = Literal["memory", "shape", "both"]
 Candidate = Literal["best", "first"]
 Surface = Literal["none", "stl"]
+Crop = Literal["none", "scan"]
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
 SUPPORT = "support"  # name of what frames=support:DIR stands for
@@ -85,6 +87,7 @@ class Predict(Paired, Networked, Scored):
     `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
     [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
+    ``crop``: whether the network is shown only the ``scan`` of a reconstructed volume (`usframe.crop`).
     ``surface``: the format of the surfaces that are written beside the masks. ``shard``: the part of a run
     that this one is, such as 3/16, null for all of it.
     """
@@ -104,6 +107,7 @@ class Predict(Paired, Networked, Scored):
     z_range: Literal["labels"] | list[int] | None = option(None)
     postprocess: dict[str, Any] = option({}, least=0)
     multimask: Multimask = option("auto")
+    crop: Crop = option("none")
     batch_size: int = option(8, least=1)
     case_timeout: float = option(0.0, least=0)
     overlays: bool = option(True)
@@ -111,6 +115,7 @@ class Predict(Paired, Networked, Scored):
     baselines: bool = option(True)
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)
+    cache: Cache = option(Cache)
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -164,6 +169,7 @@ class Predict(Paired, Networked, Scored):
         if not self.volumes:
             problems.append("volumes is required: -i VOLUMES")
         problems += spacing_problems(self.spacing) + self._frames_problems()
+        problems += self.cache.problems({"out": self.out, "volumes": self.volumes, "labels": self.labels})
         if self.shard is not None:
             try:
                 Shard.of_text(self.shard)
@@ -189,7 +195,8 @@ class Predict(Paired, Networked, Scored):
         if self.labels or not asked:
             return []
         which = "prompts" if len(asked) == len(found) else f"{asked[0]} prompts"
-        return [f"labels is required, because {which} are made from labels: -l LABELS"]
+        cure = "-l LABELS, or have them in a file: frames=file:FILE.csv"
+        return [f"labels is required, because {which} are made from labels: {cure}"]
 
     def _frames_problems(self) -> list[str]:
         """What is wrong with the choice of slices, and with where the prompts come from."""
@@ -205,6 +212,8 @@ class Predict(Paired, Networked, Scored):
             problems.append(f"frames={self.frames} is for mode=propagate; slice mode prompts every labelled slice")
         if self.fill != "memory" and "propagate" not in self.modes:
             problems.append(f"fill={self.fill} is for mode=propagate")
+        if self.crop != "none" and support_folder(self.frames):
+            problems.append(f"crop={self.crop} is not for frames={self.frames}, which remembers whole slices")
         if self.z_range == "labels" and not self.labels:
             problems.append("z_range=labels needs labels: -l LABELS")
         return problems

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from usframe.config.schema.options import Common, Paired, option, place_problems
+from usframe.config.schema.options import Paired, option, place_problems
+from usframe.config.schema.scored import Called
 
 SHARE = 0.2
 CACHE = "cache"
 
 
 @dataclass
-class Prepare(Paired, Common):
+class Prepare(Paired, Called):
     """Split labelled volumes by patient, tabulate what they are like, and cache them if asked.
 
     ``splits``: a file with the split, instead of a draw. ``folds``: of a cross-validation; 1 is one split. ``val``

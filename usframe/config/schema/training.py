@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from usframe.config.named import Named, in_mapping, number_of
-from usframe.config.schema.options import Common, Networked, Paired, option, place_problems
+from usframe.config.schema.options import Cache, Common, Networked, Paired, option, place_problems
+from usframe.config.schema.scored import Called
 
 Parameters = Literal["prompt", "prompt+decoder", "decoder", "decoder+memory", "lora", "all"]
 PROMPT: dict[str, Any] = {"box": 0.5, "point": 0.25, "mask": 0.25}
@@ -167,7 +168,7 @@ class Pretrain(Trained):
 
 
 @dataclass
-class Finetune(Paired, Trained):
+class Finetune(Paired, Called, Trained):
     """Train a backbone on volumes with labels. Others as in `Predict`.
 
     ``splits``: a file as `usframe prepare` writes it, of which ``fold`` is taken; without one the share ``val`` of
@@ -181,9 +182,13 @@ class Finetune(Paired, Trained):
     fold: int = option(0, least=0)
     val: float = option(0.2, least=0, most=1)
     train: TrainLabelled = option(TrainLabelled)
+    cache: Cache = option(Cache)
 
     def problems(self) -> list[str]:
         problems = super().problems() + place_problems(self)
+        problems += self.cache.problems({"out": self.out, "volumes": self.volumes, "labels": self.labels})
+        if self.cache.embeddings and not self.train.cache:
+            problems.append("cache.embeddings keeps slices that come again: set train.cache=1 or more, too")
         if self.fold and not self.splits:
             problems.append(f"fold={self.fold} is one of a file: give splits=FILE, as usframe prepare writes it")
         return problems

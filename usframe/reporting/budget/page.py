@@ -29,7 +29,7 @@ LOOKS: dict[str, tuple[str, str, Any]] = {
     "shape": (VERMILION, "s", (0, (5, 2))),
     "both": (GREEN, "D", "-"),
 }
-WANTED: Any = (0, (1, 2))
+WANTED: dict[str, Any] = {"color": INK, "linewidth": 1.3, "linestyle": (0, (2, 2))}
 SAID = {"memory": "memory of the network", "shape": "shape alone", "both": "both"}
 ACROSS = 4  # panels beside each other, at most
 
@@ -97,12 +97,12 @@ def _legend(cells: Sequence[Cell]) -> list[Line2D]:
         Line2D([], [], color=LOOKS[fill][0], marker=LOOKS[fill][1], linestyle=LOOKS[fill][2], label=SAID[fill])
         for fill in used
     ]
-    return [*handles, Line2D([], [], color=SOFT, linewidth=0.8, linestyle=WANTED, label="wanted")]
+    return [*handles, Line2D([], [], **WANTED, label="Dice that is wanted")]
 
 
 def _panel(panel: Axes, cells: Sequence[Cell], target: Sequence[float]) -> None:
     for wanted in target:
-        panel.axhline(wanted, color=SOFT, linewidth=0.8, linestyle=WANTED, zorder=1)
+        panel.axhline(wanted, **WANTED, zorder=1)
     for fill in FILLS:
         mine = sorted((cell for cell in cells if cell["fill"] == fill), key=lambda cell: cell["slices"])
         colour, marker, line = LOOKS[fill]

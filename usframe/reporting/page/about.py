@@ -24,12 +24,13 @@ SAID = {  # what is told as it is, by what the page calls it
     **{"z_range": "Slices within", "noise": "Noise", "noised": "Noised prompts", "seeds": "Draws", "seed": "Seed"},
     **{"postprocess": "After the network", "budget": "Played", "split": "Cases"},
 }
+BOTH = {"both": "slice and propagate"}  # what a mode that is two is made of
 PROPAGATES = {"frames": "Prompted slices", "fill": "Filled from", "drift": "Remembered", "patience": "Patience"}
 ELSEWHERE = {  # on the page, or in a line with others
     *("command", "notes", "slices", "oracle_prompts", "parameters", "date", "seconds", "seconds_per_stage"),
     "idle_share",
     *("slices_per_second", "backbone", "checkpoint", "checkpoint_sha256", "device", "device_name", "precision"),
-    *("processes", "shards", "peak_memory", "mode", "versions", "platform", *PROPAGATES),
+    *("processes", "shards", "peak_memory", "mode", "versions", "platform", "loader_share", *PROPAGATES),
 }
 
 
@@ -38,11 +39,15 @@ def facts(run: RunRecord) -> dict[str, str]:
     told = {"Date": run.get("date", "").replace("T", " ").replace("+00:00", " UTC"), "Time": _time(run)}
     told |= {"Network": _network(run), "Computed on": _device(run), "Memory": _memory(run.get("peak_memory", {}))}
     if mode := run.get("mode"):
-        told["Mode"] = mode
+        told["Mode"] = BOTH.get(mode, mode)
+    if "loader_share" in run:
+        told["Waited for data"] = f"{run['loader_share']:.0%} of the time"
     shown = SAID if run.get("mode") == "slice" else SAID | PROPAGATES
     for key, value in run.items():
         if key not in ELSEWHERE or key in shown:
-            told[shown.get(key, key.replace("_", " ").capitalize())] = in_words(value)
+            told[shown.get(key, key.replace("_", " ").capitalize())] = (
+                str(value) if key == "seed" else in_words(value)
+            )
     packages = " ".join(f"{name} {number}," for name, number in run.get("versions", {}).items())
     told["Software"] = f"{packages} {run.get('platform', '')}".strip(" ,")
     return {name: words for name, words in told.items() if name and words}
@@ -56,9 +61,13 @@ def cited(run: RunRecord, did: str, prompts: Sequence[str]) -> list[str]:
         weights = (run.get("checkpoint_sha256") or "")[:16]
         words += f", network {backbone}" + (f" (SHA-256 of its weights {weights}\u2026)" if weights else "")
         words += f", prompts {', '.join(prompts)}" * bool(prompts)
-        words += f", mode {run['mode']}" if "mode" in run else ""
+        words += _modes(run["mode"]) if "mode" in run else ""
     words += f", seed {run['seed']}" if "seed" in run else ""
     return [f"{words}.", *(PAPERS[name] for name in PAPERS if backbone.startswith(name))]
+
+
+def _modes(mode: str) -> str:
+    return f", modes {BOTH[mode]}" if mode in BOTH else f", mode {mode}"
 
 
 def in_words(value: Any) -> str:
@@ -68,7 +77,7 @@ def in_words(value: Any) -> str:
         return ", ".join(f"{name} {words}" for name, words in said.items() if words)
     if isinstance(value, list | tuple):
         return ", ".join(filter(None, map(in_words, value)))
-    if value is None or value is False or (isinstance(value, float) and value == 0):
+    if value is None or value == 0:
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
