@@ -4,7 +4,7 @@
 
 TABLE: ``slices`` from one prompt and from five, ``propagation`` of one object, of three ``objects``, ``files``
 (`usframe run` with scores and pictures against a script around the loop), ``training`` (an epoch of the decoder),
-``work`` (`benchmarks/work.py`, the network demo unless another is named). All but the last where none is named.
+``work`` (seconds and memory by slices and objects; `demo` where no network is named). Without one all but the last.
 
 The full-size network, or BACKBONE, on slices of its input size; random weights; five alternating runs, or with
 ``quick`` three, of fewer slices. In fp32, and in bf16 where the processor has it, always against the loop in fp32.
@@ -62,7 +62,7 @@ def main(*words: str) -> None:
         torch.set_num_threads(1)
     names = [word for word in words if word not in known]
     if "work" in words:
-        from work import main as cost
+        from gpu import cost
 
         cost(*names, *({"quick"} & {*words}))
         return

@@ -2,8 +2,8 @@
 
     python benchmarks/whole.py BACKBONE CHECKPOINT FOLDER
 
-is what people would write around `plain_sam2.PlainSam2`: every labelled slice of FOLDER/volumes/case.nii.gz, as
-large as the network's input, is segmented from the box of its label, and FOLDER/plain.nii.gz written.
+is what people would write around `plain_sam2.PlainSam2`: every labelled slice of the volumes in FOLDER/volumes, as
+large as the network's input, is segmented from the box of its label, and the masks are written to FOLDER/plain.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from torch.nn import functional as F
 import usframe
 from usframe import Prompt
 
-EPOCHS, BATCH = 10, 4
+VOLUMES, EPOCHS, BATCH = 2, 10, 4
 Masks = NDArray[np.float32]
 
 
@@ -45,20 +45,22 @@ def from_files(
 ) -> tuple[Callable[[], Masks], Callable[[], Masks]]:
     """The script around the plain loop and `usframe run` with scores and pictures, each a process of its own.
 
-    Both read one volume with a box on each of ``slices``, write its mask, and are answered by what they wrote.
+    Both read `VOLUMES` volumes with a box on ``slices`` slices, write masks, and are answered by what they wrote.
     """
     checkpoint = str(save(network, folder))
-    write_case(folder, (slices + 2, side, side), "uint8.nii.gz", 1)
+    for number in range(VOLUMES):
+        write_case(folder, (slices // VOLUMES + 2, side, side), "uint8.nii.gz", 1, f"case_{number}")
+    (folder / "plain").mkdir()
     places = ["-i", str(folder / "volumes"), "-l", str(folder / "labels"), "-o", str(folder / "ours")]
     settings = ["-p", "box", "--device", "cpu", "--precision", precision, "--quiet", "overwrite=true"]
 
     def plain() -> Masks:
         run([__file__, name, checkpoint, str(folder)])
-        return read(folder / "plain.nii.gz").astype(np.float32)
+        return read_all(folder / "plain")
 
     def ours() -> Masks:
         run(["-m", "usframe", "run", *places, "--backbone", name, "--checkpoint", checkpoint, *settings])
-        return read(folder / "ours/masks/box/case.nii.gz").astype(np.float32)
+        return read_all(folder / "ours/masks/box")
 
     return plain, ours
 
@@ -124,14 +126,19 @@ def train(name: str, checkpoint: Path, folder: Path, out: str, steps: int) -> No
 
 def script(name: str, checkpoint: str, folder: str) -> None:
     network = usframe.load_backbone(name, checkpoint=checkpoint, device="cpu", precision="fp32").module
-    volume: Any = nib.load(Path(folder, "volumes/case.nii.gz"))
-    prompts = boxes(read(Path(folder, "labels/case.nii.gz")))
-    data = np.asarray(volume.dataobj).T
-    found = np.zeros(data.shape, np.uint8)
-    loop = PlainSam2(network, data)
-    for prompt in prompts:
-        found[prompt.frame] = loop.segment([prompt])[0][0]
-    nib.save(nib.Nifti1Image(found.T, volume.affine), Path(folder, "plain.nii.gz"))
+    for path in sorted(Path(folder, "volumes").iterdir()):
+        volume: Any = nib.load(path)
+        data = np.asarray(volume.dataobj).T
+        found = np.zeros(data.shape, np.uint8)
+        loop = PlainSam2(network, data)
+        for prompt in boxes(read(Path(folder, "labels", path.name))):
+            found[prompt.frame] = loop.segment([prompt])[0][0]
+        nib.save(nib.Nifti1Image(found.T, volume.affine), Path(folder, "plain", path.name))
+
+
+def read_all(folder: Path) -> Masks:
+    """(N, H, W), the slices of all cases."""
+    return np.concatenate([read(path) for path in sorted(folder.glob("*.nii.gz"))]).astype(np.float32)
 
 
 def read(path: Path) -> NDArray[np.uint8]:
