@@ -1,5 +1,6 @@
 """4D files hold several volumes: one is read where it is named, and none where it is not."""
 
+import csv
 from pathlib import Path
 
 import nibabel as nib
@@ -84,3 +85,15 @@ def test_a_run_takes_labels_of_that_time_point_or_of_one_volume(data: DataSet, s
     assert done.exit_code == 0, done.output
     assert "time points in one file number 1 was read" in done.output
     assert nib.load(f"{data.out}1/masks/mask/a.nii.gz").shape == (48, 36, 5)
+    words = ("-i", data.volumes, "-l", data.labels, "--masks", f"{data.out}1/masks/mask", "-o", f"{data.out}2")
+    scored = usframe_("report", *words, "time_point=1")
+    assert scored.exit_code == 0, scored.output
+    assert dice(Path(f"{data.out}2")) == dice(Path(f"{data.out}1"))
+
+
+def dice(out: Path) -> dict[str, str]:
+    """Object -> its Dice over all slices."""
+    with (out / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        found = {row["object"]: row["dice"] for row in csv.DictReader(file) if row["slices"] == "all"}
+    assert {"1", "2"} <= {*found}
+    return found
