@@ -70,10 +70,34 @@ def kept_axes(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
     long = [axis for axis in range(2, len(shape)) if shape[axis] != 1] or [2]
     if len(long) > 1 or long[0] > 3:
         raise ReadError(
-            f"{path}: has the shape {shape}, several volumes in one file; save one file per volume "
-            "(or a clip as columns x rows x 1 x time)"
+            f"{path}: has the shape {shape}, several volumes in one file; "
+            + f"time_point=N reads one of its {shape[3]} (0 to {shape[3] - 1}), or " * (len(shape) == 4)
+            + "save one file per volume (or a clip as columns x rows x 1 x time)"
         )
     return (0, 1, long[0])
+
+
+def check_time(shape: tuple[int, ...], time_point: int | None, path: Path, *, labels: bool) -> int | None:
+    """Which of the volumes (i, j, k, t) of a file is to be read; None where it holds a single one.
+
+    Labels of a single volume are those of the time point that was chosen. Raises `ReadError` for others.
+    """
+    several = len(shape) == 4 and shape[2] > 1 and shape[3] > 1
+    if time_point is None or (labels and not several):
+        return None
+    if len(shape) == 4 and shape[2] == 1 and shape[3] > 1:
+        raise ReadError(
+            f"{path}: time_point={time_point}, but its {shape[3]} are the frames of one clip; leave it out"
+        )
+    count = shape[3] if several else 1
+    if not 0 <= time_point < count:
+        has = "a single volume, time point 0" if count == 1 else f"{count} time points, 0 to {count - 1}"
+        raise ReadError(f"{path}: time_point={time_point} is not there; the file holds {has}")
+    return time_point if several else None
+
+
+def time_note(time_point: int, count: int) -> str:
+    return f"of {count} time points in one file number {time_point} was read (counted from 0)"
 
 
 def three_axes(shape: tuple[int, ...], kept: tuple[int, ...], layout: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,17 @@ from .grid import (
     affine_dhw,
     axis_order,
     check_file,
+    check_time,
     in_dhw,
     is_sheared,
     kept_axes,
     one_line,
     own_grid,
     plain_affine,
+    role_of,
     spacing_of,
     three_axes,
+    time_note,
     to_dhw,
 )
 from .headers import Header, read_header
@@ -53,7 +57,13 @@ class SimpleITKReader:
     """
 
     def read(
-        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+        self,
+        path: Path,
+        *,
+        layout: str = "auto",
+        onto: Volume | None = None,
+        role: Role | None = None,
+        time_point: int | None = None,
     ) -> Volume:
         order = axis_order(layout, NATURAL)
         image, header = _open(path)
@@ -69,6 +79,11 @@ class SimpleITKReader:
                 f"{path}: has {values} values per voxel (colour or a sequence); save one grey volume per file"
             )
         shape = image.GetSize()
+        chosen = check_time(shape, time_point, path, labels=role_of(role, onto) != "volume")
+        if chosen is not None:
+            notes += (time_note(chosen, shape[3]),)
+            image, header = _at_time(image, chosen), None if header is None else _first_axes(header)
+            shape = image.GetSize()
         kept = kept_axes(shape, path)
         data = _voxels(image, three_axes(shape, kept, order), order, path)
         time = kept == (0, 1, 3) or (header is not None and header.kinds[2:] == ("time",))
@@ -128,6 +143,17 @@ def _open(path: Path) -> tuple[sitk.Image, Header | None]:
         check_voxels(path.with_suffix(".img"), 0, "raw", needed)
     with _decoding(path):
         return sitk.ReadImage(str(path), imageIO=_format(path)), header
+
+
+def _at_time(image: sitk.Image, number: int) -> sitk.Image:
+    """The volume (i, j, k) of an image (i, j, k, t)."""
+    size, start = [*image.GetSize()[:3], 0], [0, 0, 0, number]
+    return sitk.Extract(image, size, start, sitk.ExtractImageFilter.DIRECTIONCOLLAPSETOSUBMATRIX)
+
+
+def _first_axes(header: Header) -> Header:
+    """What a header says of the first three axes."""
+    return replace(header, spaced=header.spaced[:3], kinds=header.kinds[:3])
 
 
 def _format(path: Path) -> str:

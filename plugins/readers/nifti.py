@@ -26,14 +26,17 @@ from .grid import (
     affine_dhw,
     axis_order,
     check_file,
+    check_time,
     in_dhw,
     is_sheared,
     kept_axes,
     one_line,
     own_grid,
     plain_affine,
+    role_of,
     spacing_of,
     three_axes,
+    time_note,
     to_dhw,
 )
 from .streams import check_promise, unpack_gzip
@@ -60,15 +63,26 @@ class NiftiReader:
     """
 
     def read(
-        self, path: Path, *, layout: str = "auto", onto: Volume | None = None, role: Role | None = None
+        self,
+        path: Path,
+        *,
+        layout: str = "auto",
+        onto: Volume | None = None,
+        role: Role | None = None,
+        time_point: int | None = None,
     ) -> Volume:
         order = axis_order(layout, NATURAL)
         image = _open(path)
-        kept = kept_axes(image.shape, path)
+        chosen = check_time(image.shape, time_point, path, labels=role_of(role, onto) != "volume")
+        shape = image.shape if chosen is None else image.shape[:3]
+        kept = kept_axes(shape, path)
         if image.get_data_dtype().fields is not None:
             raise ReadError(f"{path}: colour (RGB) voxels; convert the file to grey")
         notes = _check_header(image, path)
         stored, scale = _voxels(image, path)
+        if chosen is not None:
+            stored = stored[..., chosen]
+            notes.append(time_note(chosen, image.shape[3]))
         data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path, scale)
 
         if layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4)):
@@ -77,7 +91,7 @@ class NiftiReader:
                 "voxels as 1 mm; layout=hwd reads rows, columns, slices, and layout=dhw slices, rows, columns"
             )
         affine, spacing = _geometry(image, kept, order, notes)
-        grid = FileGrid("nifti", order, image.shape, affine, spacing, (type(image), image.header.copy()))
+        grid = FileGrid("nifti", order, shape, affine, spacing, (type(image), image.header.copy()))
         frames = kept == (0, 1, 3) and order[2] == "d"
         return Volume(data, spacing, grid, tuple(notes), time=frames, flat=len(kept) == 2)
 

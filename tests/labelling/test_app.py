@@ -121,6 +121,19 @@ def test_it_is_told_whether_slices_are_frames(data: DataSet, more: list[str], ti
     desk.bench.close()
 
 
+@pytest.mark.parametrize("given", [[0.2, 0.3, 0.5], [0.2, 0.3, 1]], ids=["all", "as the placeholder"])
+def test_the_voxel_size_can_be_told_for_files_that_tell_none(data: DataSet, given: list[float]) -> None:
+    for folder in (data.volumes, data.labels):
+        for file in [*folder.iterdir()]:
+            np.save(folder / f"{file.name.split('.')[0]}.npy", usframe.read_volume(file).data)
+            file.unlink()
+    desk = Desk(data, f"spacing={given}")
+    told = desk.look()
+    assert told["spacing"] == given[::-1]
+    assert told["time"] is False
+    desk.bench.close()
+
+
 def test_a_click_is_answered_with_the_mask_of_its_slice(desk: Desk) -> None:
     told = desk.click()
     mask = np.frombuffer(base64.b64decode(told["mask"]), np.uint8).reshape(HEIGHT, WIDTH)

@@ -32,7 +32,7 @@ def command(
     """Label the volumes in VOLUMES in the browser: a page on this machine, for nobody but you.
 
     Every stroke is kept in OUT; the same command goes on where it was left. KEY=VALUE: cases, layout, label_layout,
-    label_suffix, intensity, geometry, axis, allow_outside and precision, as for `usframe run`.
+    label_suffix, intensity, geometry, axis, spacing, time_point, allow_outside and precision, as for `usframe run`.
     """
     from usframe.errors import RequestError
 

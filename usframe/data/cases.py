@@ -99,6 +99,7 @@ def find_cases(
         allow_outside=settings.allow_outside,
         plugins=plugins,
         objects=objects,
+        time_point=settings.time_point,
     )
     return [replace(case, meaning=meaning) for case in cases]
 

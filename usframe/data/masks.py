@@ -60,7 +60,13 @@ def read_masks(
     def read(path: Path, role: Role, onto: Volume | None = None) -> Volume:
         outside = settings.allow_outside
         return read_volume(
-            path, layout=settings.layout, onto=onto, role=role, allow_outside=outside, plugins=plugins
+            path,
+            layout=settings.layout,
+            onto=onto,
+            role=role,
+            allow_outside=outside,
+            time_point=settings.time_point,
+            plugins=plugins,
         )
 
     labels = read(labels_path, "labels")

@@ -40,6 +40,7 @@ class Meaning:
         allow_outside: bool = False,
         plugins: Plugins | None = None,
         objects: ObjectNames | None = None,
+        time_point: int | None = None,
     ) -> None:
         """``ignore``: the value of labels that stands for voxels which nobody has judged; it means nothing else.
 
@@ -49,6 +50,7 @@ class Meaning:
         self.ignore = ignore
         self.files: dict[Role, Sequence[Path]] = {"labels": labels, "mask": masks}
         self.layout, self.allow_outside, self.plugins = layout, allow_outside, plugins
+        self.time_point = time_point
         self._seen: dict[Path, tuple[frozenset[int], Mapping[int, str]]] = {}
 
     @classmethod
@@ -148,7 +150,12 @@ class Meaning:
             role: Role = "mask" if path in self.files["mask"] else "labels"
             try:
                 read = read_volume(
-                    path, layout=self.layout, role=role, allow_outside=self.allow_outside, plugins=self.plugins
+                    path,
+                    layout=self.layout,
+                    role=role,
+                    allow_outside=self.allow_outside,
+                    time_point=self.time_point,
+                    plugins=self.plugins,
                 )
                 values = values_of(whole_numbers(path, read.data))
                 self._seen[path] = (frozenset(values) - self.left_out(role), read.names)

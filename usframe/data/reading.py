@@ -76,7 +76,8 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
     Raises `CaseError` in one line for files that cannot be used.
     """
     outside = settings.allow_outside
-    volume = read_volume(case.volume, layout=settings.layout, allow_outside=outside, plugins=plugins)
+    at = settings.time_point
+    volume = read_volume(case.volume, layout=settings.layout, allow_outside=outside, time_point=at, plugins=plugins)
     if settings.layout == "auto":
         _check_slices(case.volume, volume)
     notes, labels, ignored, known = volume.notes, None, None, None
@@ -92,6 +93,7 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
             meaning=case.meaning,
             ignore=settings.ignore,
             allow_outside=outside,
+            time_point=at,
             plugins=plugins,
         )
         names, notes = read.names, notes + read.notes + ((assumed,) if assumed else ())
@@ -126,6 +128,7 @@ def read_labels(
     meaning: Meaning | None = None,
     ignore: int | None = None,
     allow_outside: bool = False,
+    time_point: int | None = None,
     plugins: Plugins | None = None,
 ) -> Volume:
     """The labels in a file as a `Volume` of uint8 (D, H, W), 0 background, on the voxels of ``volume``.
@@ -135,7 +138,15 @@ def read_labels(
     without an object, or with more than `MANY_OBJECTS`, are notes.
     Raises `ReadError` for other values, for NaN, and for another shape or grid.
     """
-    read = read_volume(path, layout=layout, onto=volume, role=role, allow_outside=allow_outside, plugins=plugins)
+    read = read_volume(
+        path,
+        layout=layout,
+        onto=volume,
+        role=role,
+        allow_outside=allow_outside,
+        time_point=time_point,
+        plugins=plugins,
+    )
     return on_grid(path, read, volume, role=role, geometry=geometry, meaning=meaning, ignore=ignore)
 
 

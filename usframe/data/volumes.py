@@ -57,14 +57,16 @@ def read_volume(
     onto: Volume | None = None,
     role: Role | None = None,
     allow_outside: bool = False,
+    time_point: int | None = None,
     plugins: Plugins | None = None,
 ) -> Volume:
     """Read one file; its suffix decides the reader.
 
     ``layout`` names the stored axes, see `usframe.types.Reader`. ``onto`` is the volume that the file holds
     the labels of. ``role``: what is wanted of a file that holds several things; None is ``labels`` with ``onto``
-    and ``volume`` without. Raises `ReadError` in one line for a file that is missing, damaged or of unknown suffix,
-    and, unless ``allow_outside``, for one whose data lie outside its folder.
+    and ``volume`` without. ``time_point``: which volume of a file that holds several, from 0. Raises `ReadError` in
+    one line for a file that is missing, damaged or of unknown suffix, and, unless ``allow_outside``, for one whose
+    data lie outside its folder.
     """
     path = Path(path)
     _, entry = (plugins or load_plugins()).readers.for_path(path)
@@ -72,9 +74,12 @@ def read_volume(
     def read(reader: Reader) -> Volume:
         if not allow_outside:
             _check_inside(path, reader)
-        if role is not None and takes_role(reader):
-            return reader.read(path, layout=layout, onto=onto, role=role)
-        return reader.read(path, layout=layout, onto=onto)
+        more: dict[str, Any] = {"role": role} if role is not None and takes_role(reader) else {}
+        if time_point is not None and "time_point" in inspect.signature(reader.read).parameters:
+            more["time_point"] = time_point
+        elif time_point and onto is None and role in (None, "volume"):
+            raise ReadError(f"{path}: time_point={time_point}, but reader {entry.name} reads one volume per file")
+        return reader.read(path, layout=layout, onto=onto, **more)
 
     volume = _ask(entry, path, read)
     if problem := _unusable(volume):

@@ -2,42 +2,71 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from usframe.data.case import Case
 from usframe.data.volumes import OpaqueGrid, PlainGrid
-from usframe.errors import UsframeError, WriteError
+from usframe.errors import RequestError, UsframeError, WriteError
 from usframe.files import Manifest, publish
 from usframe.plugins.load import Plugins, load_plugins
 from usframe.plugins.registry import blame
 from usframe.types import Volume
 
+DICOM = (".dcm", ".dicom", ".ima")
 OTHERS = {
     **{".jpg": ".png", ".jpeg": ".png", ".seg.nrrd": ".nrrd"},
     **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv"), ".tif"),
-    **dict.fromkeys((".dcm", ".dicom", ".ima", "/.dcm", "/.dicom", "/.ima"), ".nii.gz"),
+    **dict.fromkeys((*DICOM, *(f"/{suffix}" for suffix in DICOM)), ".nii.gz"),
 }
 
 
-def mask_suffix(source_suffix: str) -> str:
+def mask_suffix(source_suffix: str, mask_format: str = "auto") -> str:
     """The suffix of a mask for a source: the same, unless it loses values or cannot be written.
 
     That is .png for .jpg, .nrrd for .seg.nrrd, .nii.gz for DICOM, and .tif for videos and folders of pictures.
+    In the ``mask_format`` dicom it is .dcm.
     """
     suffix = source_suffix.lower()
+    if mask_format == "dicom":
+        return ".dcm"
     return OTHERS.get(suffix, ".tif" if suffix.startswith("/") else source_suffix)
 
 
-def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins: Plugins | None = None) -> None:
+def check_mask_format(mask_format: str, cases: Sequence[Case]) -> None:
+    """Raise `RequestError` where the masks of some cases cannot be written in that format."""
+    if mask_format != "dicom":
+        return
+    if find_spec("highdicom") is None:
+        raise RequestError(
+            "mask_format=dicom needs highdicom, which is not installed: pip install 'usframe[dicom]'"
+        )
+    if others := [case.volume.name for case in cases if case.suffix.lower().lstrip("/") not in DICOM]:
+        which = others[0] + (f" and {len(others) - 1} more are" if len(others) > 1 else " is")
+        raise RequestError(f"mask_format=dicom is for DICOM volumes, and {which} none; leave it out")
+
+
+def write_mask(
+    path: Path | str,
+    mask: NDArray[Any],
+    volume: Volume,
+    *,
+    names: Mapping[int, str] = MappingProxyType({}),
+    plugins: Plugins | None = None,
+) -> None:
     """Write ``mask`` (D, H, W), 0 background and else the object id up to 255, on the grid of ``volume``.
 
-    The suffix of ``path`` decides the format. Missing folders are made, and an existing file is replaced only
-    by a complete one. Raises `WriteError` for a mask that does not fit the volume and for a file that cannot
-    be written; `ReadError` for a suffix without a reader.
+    ``names``: of objects, by value, for formats that keep them. The suffix of ``path`` decides the format. Missing
+    folders are made, and an existing file is replaced only by a complete one. Raises `WriteError` for a mask that
+    does not fit the volume and for a file that cannot be written; `ReadError` for a suffix without a reader.
     """
     path = Path(path)
     _, entry = (plugins or load_plugins()).readers.for_path(path)
@@ -55,7 +84,9 @@ def write_mask(path: Path | str, mask: NDArray[Any], volume: Volume, *, plugins:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usframe-") as folder:
             try:
-                make().write(Path(folder) / path.name, mask.astype(np.uint8, copy=False), grid)
+                writer = make()
+                named = {"names": names} if "names" in inspect.signature(writer.write).parameters else {}
+                writer.write(Path(folder) / path.name, mask.astype(np.uint8, copy=False), grid, **named)
             except WriteError as error:
                 raise WriteError(str(error).replace(folder, str(path.parent))) from error
             except (OSError, UsframeError):

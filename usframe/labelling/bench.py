@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from usframe.annotation.session import Cancelled, Session
 from usframe.annotation.state import Item
 from usframe.config.schema import Fill
-from usframe.data.axis import is_per_frame
 from usframe.data.case import Case
 from usframe.data.reading import Reading, read_case
 from usframe.errors import RequestError, UsframeError
@@ -62,6 +61,7 @@ class Bench:
         self.cases = {case.name: case for case in asked.cases}
         self.lock = threading.RLock()
         self.opened: tuple[Case, Session] | None = None
+        self.per_frame: dict[str, bool] = {}  # of the cases that were opened
         self.job: Job | None = None
 
     def listing(self) -> dict[str, Any]:
@@ -82,8 +82,11 @@ class Bench:
         """Everything about a case but its pixels."""
         session = self.session(name)
         mm = session.volume.spacing_mm or (1.0, 1.0, 1.0)
-        time, _ = is_per_frame(session.volume, self.asked.config.axis)
-        kept = {"shape": list(session.data.shape), "spacing": [float(one) for one in mm], "time": time}
+        kept = {
+            "shape": list(session.data.shape),
+            "spacing": [float(one) for one in mm],
+            "time": self.per_frame[name],
+        }
         return {"name": name, **kept, **told(session), "standing": self.folder.standing(self.cases[name])}
 
     def do(self, name: str, verb: str, asked: object, frame: int) -> dict[str, Any]:
@@ -157,6 +160,7 @@ class Bench:
 
     def _open(self, case: Case) -> Session:
         reading = read_case(case, self.asked.config, self.asked.plugins)
+        self.per_frame[case.name] = reading.per_frame
         session = Session(reading.volume, self.backbone, intensity=self.asked.config.intensity)
         if not self.folder.take_up(case, session):
             _begin(session, reading, self.folder.names())

@@ -17,7 +17,7 @@ from usframe.tasks.predict import choose_cases
 OPTIONS = ("volumes", "labels", "out", "backbone", "checkpoint", "device")
 KEYS = (
     *("cases", "precision", "layout", "label_layout", "label_suffix", "intensity", "geometry", "axis"),
-    *("allow_outside", "plugins", "prefer", "block"),
+    *("spacing", "time_point", "allow_outside", "plugins", "prefer", "block"),
 )
 
 

@@ -22,6 +22,7 @@ from usframe.data.case import Case
 from usframe.data.cases import find_cases
 from usframe.data.patients import with_patients
 from usframe.data.splits import in_part
+from usframe.data.writers import check_mask_format
 from usframe.encoding.embeddings import KeptBackbone, Store, kept_by, open_store
 from usframe.errors import PairingError, WriteError
 from usframe.inference.checkpoints import load_backbone
@@ -202,7 +203,7 @@ def planned(config: Predict, cases: Sequence[Case]) -> list[str]:
 def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     """The cases of a request, those named in ``cases=`` where it names some, and whose they are.
 
-    Raises `PairingError`, and `RequestError` for a case without a patient.
+    Raises `PairingError`, and `RequestError` for a case without a patient, or whose mask cannot be in the format.
     """
     cases = find_cases(config, config.labels, plugins, objects=name_objects(config.objects, config.labels))
     if file := prompt_file(config.frames):
@@ -213,7 +214,9 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     chosen = in_part(config, [*known])
     if outside := [name for name in config.cases if name not in chosen]:
         raise PairingError(f"cases={','.join(outside)}: not in part {config.part} of {config.splits}")
-    return with_patients([known[name] for name in config.cases or chosen], config.group)
+    found = [replace(known[name], mask_format=config.mask_format) for name in config.cases or chosen]
+    check_mask_format(config.mask_format, found)
+    return with_patients(found, config.group)
 
 
 def add_prompts(cases: Sequence[Case], path: Path, *, allow_outside: bool = False) -> list[Case]:

@@ -38,7 +38,18 @@ RECORD = "prepare.json"
 SPLITS = "splits.json"
 FINGERPRINT = "fingerprint.csv"
 SETTINGS = (
-    *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity", "geometry", "axis", "objects"),
+    *(
+        "volumes",
+        "labels",
+        "label_suffix",
+        "layout",
+        "label_layout",
+        "intensity",
+        "geometry",
+        "axis",
+        "objects",
+        "time_point",
+    ),
     *("group", "splits", "folds", "val", "test", "seed"),
 )
 

@@ -75,6 +75,7 @@ def score(config: Score, plugins: Plugins, output: Output) -> int:
         allow_outside=config.allow_outside,
         plugins=plugins,
         objects=name_objects(config.objects, config.labels),
+        time_point=config.time_point,
     )
     cases = [replace(case, meaning=meaning) for case in cases]
     session = Session(config.folder, plugins)
@@ -223,7 +224,13 @@ def score_mask(scoring: Scoring, case: MaskedCase, pair: MaskPair, name: str, re
 
 def read_image(image: Path, shape: tuple[int, ...], config: Score, plugins: Plugins) -> Slices:
     """The image (D, H, W) that masks of ``shape`` are drawn on. Raises `CaseError` for one of another shape."""
-    volume = read_volume(image, layout=config.layout, allow_outside=config.allow_outside, plugins=plugins)
+    volume = read_volume(
+        image,
+        layout=config.layout,
+        allow_outside=config.allow_outside,
+        time_point=config.time_point,
+        plugins=plugins,
+    )
     if volume.data.shape != shape:
         raise ReadError(f"{image}: a volume of {volume.data.shape} for labels of (D, H, W) = {shape}")
     try:

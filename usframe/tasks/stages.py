@@ -170,7 +170,8 @@ def finish(
 def write_answer(experiment: Experiment, case: Case, reading: Reading, prompt: str, answer: Segmentation) -> None:
     """Write the mask of an answer, and its surfaces where they are asked for."""
     config, volume = experiment.config, reading.volume
-    write_mask(mask_path(config.folder, prompt, case), answer.mask, volume, plugins=experiment.plugins)
+    path, plugins = mask_path(config.folder, prompt, case), experiment.plugins
+    write_mask(path, answer.mask, volume, names=reading.names, plugins=plugins)
     if config.surface != "none":
         folder = config.folder / "surfaces" / prompt
         write_surfaces(folder, case.name, answer.mask, volume, per_frame=reading.per_frame)
@@ -244,4 +245,4 @@ def row_key(case: Case, reading: Reading, variant: Variant) -> RowKey:
 
 def mask_path(out: Path, prompt: str, case: Case) -> Path:
     """``OUT/masks/<prompt>/<case><suffix>``, the suffix of the source where that can hold a mask."""
-    return out / "masks" / prompt / f"{case.name}{mask_suffix(case.suffix)}"
+    return out / "masks" / prompt / f"{case.name}{mask_suffix(case.suffix, case.mask_format)}"

@@ -117,7 +117,10 @@ def slices_of(path: Path) -> list[Slice]:
     if len(slices) == 1:
         return slices
     with reading(path):
-        if drawn := [file.name for file, header in slices if "SegmentationType" in header]:
+        drawn = [file.name for file, header in slices if "SegmentationType" in header]
+        if len(drawn) == len(slices):
+            raise ReadError(f"{path}: holds {len(drawn)} segmentations; keep the one that is this case's labels")
+        if drawn:
             raise ReadError(f"{path}: {drawn[0]} is a segmentation and no slice; keep it in a folder of labels")
         if clips := [file.name for file, header in slices if frames_in(header) > 1]:
             raise ReadError(

@@ -96,9 +96,20 @@ class Frames:
             self.kind = "RGB"
         if self.syntax.is_encapsulated:
             yield from iter_pixels(self.header, raw=True)
+        elif int(self.header.BitsAllocated) == 1:
+            yield from self._bits()
         else:  # one by one: of YBR_FULL_422 pydicom 3.0 would yield the first frame alone
             for index in range(frames_in(self.header)):
                 yield pixel_array(self.header, index=index, raw=True)
+
+    def _bits(self) -> Iterator[NDArray[np.uint8]]:
+        """Frames of single bits, which may begin inside a byte (PS3.5 8.1.1), as pydicom 3.0 overlooks."""
+        stored = np.frombuffer(self.header.PixelData, np.uint8)
+        shape = (int(self.header.Rows), int(self.header.Columns))
+        each = shape[0] * shape[1]
+        for start in range(0, frames_in(self.header) * each, each):
+            packed = stored[start // 8 : -(-(start + each) // 8)]
+            yield np.unpackbits(packed, bitorder="little")[start % 8 :][:each].reshape(shape)
 
     def _is_rgb_by_adobe(self) -> bool:
         """Whether a JPEG says itself how its colours are stored: they are turned to RGB when it is decoded."""

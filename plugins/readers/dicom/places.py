@@ -25,6 +25,7 @@ CENTIMETRES = 3  # as PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
 TISSUE = 1  # as RegionSpatialFormat: 2D, the others are traces over time
 LPS_TO_RAS = np.array([[-1.0], [-1.0], [1.0]])
 SAME = 1e-3  # of a millimetre between slices, or in the direction of an axis
+STEPS = ("SpacingBetweenSlices", "SliceThickness")
 UNEVEN = 0.05  # of the distance between slices
 
 Pixel = tuple[float, float]
@@ -212,11 +213,22 @@ def _regions(header: Dataset) -> Iterator[Pixel]:
 
 
 def pixel_spacing(header: Dataset) -> Pixel | None:
-    groups = [
+    """(row, column) distance in mm that a file states for all of its frames."""
+    measured = _first(_measures(header), "PixelMeasuresSequence", "PixelSpacing")
+    return _pixel(measured or header.get("PixelSpacing") or ())
+
+
+def slice_step(header: Dataset) -> float | None:
+    """How far the slices are apart that the frames of a file lie on, in mm; None where it does not say."""
+    found = (_first(_measures(header), "PixelMeasuresSequence", name) for name in STEPS)
+    return next((float(step) for step in found if step and SMALLEST_MM <= float(step) <= LARGEST_MM), None)
+
+
+def _measures(header: Dataset) -> list[Dataset]:
+    return [
         *list(header.get("SharedFunctionalGroupsSequence") or ()),
         *list(header.get("PerFrameFunctionalGroupsSequence") or ())[:1],
     ]
-    return _pixel(_first(groups, "PixelMeasuresSequence", "PixelSpacing") or header.get("PixelSpacing") or ())
 
 
 def _pixel(sizes: Sequence[Any]) -> Pixel | None:

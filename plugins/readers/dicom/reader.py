@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from usframe.arrays import Planes
 from usframe.errors import PluginError
 from usframe.types import Grid, Role
 
-from ..grid import FileGrid, axis_order, in_dhw, role_of, to_dhw
+from ..grid import FileGrid, axis_order, in_dhw, own_grid, role_of, to_dhw
 
 if TYPE_CHECKING:
     from .places import Place
@@ -26,12 +27,13 @@ NATURAL = "dhw"
 class Source(NamedTuple):
     """A slice of a volume: the SOPInstanceUID of its file, which frame of that it is, from 1, and where that lies.
 
-    ``space``: the FrameOfReferenceUID. What identifies an examination is not shown.
+    ``space``: the FrameOfReferenceUID. ``path``: of the file. What identifies an examination is not shown.
     """
 
     uid: str
     frame: int
     space: str
+    path: Path
 
     def __repr__(self) -> str:
         return f"Source(frame={self.frame})"
@@ -78,7 +80,7 @@ class DicomReader:
                     raise ReadError(f"{path}: its files differ in depth ({frame.dtype} and {planes.dtype})")
                 planes.put(ranks[at], frame)
                 uid, space = (str(header.get(name, "")) for name in ("SOPInstanceUID", "FrameOfReferenceUID"))
-                sources[ranks[at]] = Source(uid, at - number + 1, space)
+                sources[ranks[at]] = Source(uid, at - number + 1, space, file)
             notes += frames.notes
         assert planes is not None
         return _volume(
@@ -108,9 +110,15 @@ class DicomReader:
         count = len(slices) if len(slices) > 1 else frames_in(header)
         return in_dhw((count, int(header.Rows), int(header.Columns)), axis_order(layout, NATURAL))
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
-        """Raises `WriteError`: a mask of a DICOM file is written as NIfTI."""
-        raise WriteError(f"{path}: masks are not written as DICOM; write them as .nii.gz")
+    def write(
+        self, path: Path, mask: NDArray[np.uint8], grid: Grid, names: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
+        """A DICOM segmentation. Raises `WriteError` for what was not read from DICOM images."""
+        from .written import write_segments
+
+        if (own := own_grid(grid, "dicom")) is None:
+            raise WriteError(f"{path}: its volume is no DICOM image, so no DICOM mask refers to it; write .nii.gz")
+        write_segments(path, mask, own, names)
 
 
 def _volume(

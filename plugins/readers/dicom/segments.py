@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,16 @@ from usframe import ReadError, Volume
 from ..grid import FileGrid, own_grid, spacing_of, to_dhw
 from .files import frames_in, reading
 from .pixels import Frames
-from .places import LPS_TO_RAS, SAME, Planes, pixel_spacing
-from .segment_frames import planes_of, segment_numbers, slices_by_source, sources_of
+from .places import LPS_TO_RAS, Planes, pixel_spacing
+from .segment_frames import (
+    axes_of,
+    planes_of,
+    segment_numbers,
+    slices_by_place,
+    slices_by_source,
+    sources_of,
+    step_of,
+)
 
 TYPES = ("BINARY", "FRACTIONAL", "LABELMAP")
 TRACKED = re.compile(r"usframe object (\d{1,3})")
@@ -74,6 +81,9 @@ def read_segments(path: Path, header: Dataset, onto: Volume | None) -> Volume:
             return Volume(placed, onto.spacing_mm, onto.grid, notes, time=onto.time, names=names)
         if (planes := planes_of(header)) is not None:
             _check_space(path, header, sources)
+            if onto is not None and (at := slices_by_place(header, planes, onto)):
+                data, notes = _merge(path, header, at, values, len(onto.data))
+                return Volume(data, onto.spacing_mm, onto.grid, notes, time=onto.time, names=names)
             read = _stacked(path, header, planes, values, names, onto)
             if onto is None:
                 return read
@@ -138,7 +148,7 @@ def _merge(
             merged.add(plane, 2 * frame.astype(np.int64) >= most, values[number])
     notes = []
     if kind == "FRACTIONAL":
-        notes.append("the segmentation is fractional: voxels of half or more were taken")
+        notes.append(f"the segmentation is fractional: voxels of at least {(most + 1) // 2} of {most} were taken")
     if merged.overlap:
         notes.append(f"segments overlap in {merged.overlap} voxels, which went to the later segment")
     return merged.stack(count, (int(header.Rows), int(header.Columns))), tuple(notes)
@@ -151,17 +161,18 @@ def _stacked(
     pixel = pixel_spacing(header)
     assert pixel is not None
     along = planes.along - planes.along.min()
-    gaps = np.diff(np.unique(np.round(along / SAME)) * SAME)
-    step = float(gaps.min()) if len(gaps) else onto.spacing_mm[0] if onto is not None and onto.spacing_mm else 1.0
+    step = step_of(header, planes, onto.spacing_mm[0] if onto is not None and onto.spacing_mm else 1.0)
+    if step is None:
+        raise ReadError(f"{path}: its frames are not evenly apart; save it on the slices of its volume")
     at = np.rint(along / step).astype(int)
     data, notes = _merge(path, header, at.tolist(), values, int(at.max()) + 1)
     first, last = int(along.argmin()), int(along.argmax())
-    columns, rows = planes.directions[first, :3], planes.directions[first, 3:]
-    across = np.cross(columns, rows) * step
+    across = np.cross(planes.directions[first, :3], planes.directions[first, 3:]) * step
     if at.max():
         across = (planes.origin[last] - planes.origin[first]) / at.max()
     affine = np.eye(4)
-    affine[:3] = np.stack([across, rows * pixel[0], columns * pixel[1], planes.origin[first]], axis=1) * LPS_TO_RAS
+    affine[:3, 0], affine[:3, 1:3] = across * LPS_TO_RAS[:, 0], axes_of(planes, pixel)
+    affine[:3, 3] = planes.origin[first] * LPS_TO_RAS[:, 0]
     grid = FileGrid("dicom segments", "dhw", data.shape, affine, spacing_of(affine))
     return Volume(data, grid.spacing_mm, grid, notes, cropped=True, names=names)
 
@@ -191,32 +202,39 @@ def _resampled(path: Path, read: Volume, onto: Volume) -> Volume:
 def _in_order(
     path: Path, header: Dataset, values: dict[int, int], names: dict[int, str], onto: Volume | None
 ) -> Volume:
-    """Frames whose places nothing says: the numbers of the frames that they name, or those of each segment."""
+    """Frames whose places nothing says: by the frames that they name, or each segment has one for every slice."""
     named = sources_of(header)
     notes: tuple[str, ...] = (IN_ORDER,)
     files = {uid for one in named for uid, _ in one}
-    if named and all(named) and len(files) == 1 and onto is None:
+    if len(files) == 1 and onto is None and all(len(one) == 1 for one in named):
         at, notes = [one[0][1] - 1 for one in named], ()
+        count, whole = max(at) + 1, min(at) >= 0
     elif files:
         raise ReadError(f"{path}: its source images are not those of the volume; is it of another recording?")
     else:
-        counts: dict[Any, int] = defaultdict(int)
-        at = []
-        for number in (
-            segment_numbers(header) if str(header.SegmentationType) != "LABELMAP" else [None] * frames_in(header)
-        ):
-            at.append(counts[number])
-            counts[number] += 1
-    count = max(at) + 1 if onto is None else len(onto.data)
-    if (
-        min(at) < 0
-        or max(at) >= count
-        or (onto is not None and (count, int(header.Rows), int(header.Columns)) != onto.data.shape)
-    ):
+        at, counts = _counted(header)
+        count = max(counts.values(), default=0)
+        placed = onto is not None and onto.grid is not None and onto.grid.affine is not None
+        whole = {*counts.values()} == {
+            count
+        } and not placed  # slices have no order of their own, but frames of a clip
+    shape = (count, int(header.Rows), int(header.Columns))
+    if not whole or (onto is not None and shape != onto.data.shape):
         raise ReadError(
             f"{path}: nothing says on which slices its frames of {header.Columns} x {header.Rows} pixels belong; "
-            "give the volume that was segmented"
+            "save it with its source images, or as NIfTI on the voxels of the volume"
         )
     data, told = _merge(path, header, at, values, count)
     grid = FileGrid("dicom segments", "dhw", data.shape)
     return Volume(data, None, grid, (*notes, *told), time=count > 1, cropped=onto is None, names=names)
+
+
+def _counted(header: Dataset) -> tuple[list[int], dict[int | None, int]]:
+    """Which one of its segment each frame is, from 0, and how many every segment has."""
+    label_map = str(header.SegmentationType) == "LABELMAP"
+    at: list[int] = []
+    counts: dict[int | None, int] = defaultdict(int)
+    for number in [None] * frames_in(header) if label_map else segment_numbers(header):
+        at.append(counts[number])
+        counts[number] += 1
+    return at, counts

@@ -17,7 +17,8 @@ from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
 from usframe_plugins.readers.dicom.reader import DicomReader
 
-from usframe import ReadError, Volume, read_volume
+from usframe import ReadError, Volume, read_volume, write_mask
+from usframe.data.volumes import PlacedGrid
 
 CLIP = np.random.default_rng(0).integers(0, 255, (5, 8, 10)).astype(np.uint8)
 NAMED = {
@@ -91,7 +92,7 @@ def test_segments_lie_where_they_were_drawn_and_have_their_names(
     np.testing.assert_array_equal(labels.data, MASK)
     assert labels.names == {1: "lumen", 2: "wall"}
     assert labels.spacing_mm == volume.spacing_mm
-    half = ("the segmentation is fractional: voxels of half or more were taken",)
+    half = ("the segmentation is fractional: voxels of at least 128 of 255 were taken",)
     assert labels.notes == (half if kind == "FRACTIONAL" else ())
 
 
@@ -118,6 +119,70 @@ def test_frames_that_were_left_out_are_empty_slices_of_the_file_alone(series: Pa
     assert alone.spacing_mm == pytest.approx((0.8, 0.4, 0.3))
     np.testing.assert_array_equal(alone.data, MASK[1:4])
     assert DicomReader().shape(path) == (3, 8, 10)
+
+
+SPARSE = np.zeros((5, 7, 9), np.uint8)
+SPARSE[1, 2:5, 3:7], SPARSE[3, 4:6, :2] = 1, 2
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """Slices of 63 pixels, whose bits fill no whole bytes."""
+    save_series(tmp_path / "odd", CLIP[:, :7, :9], [3, 1, 2, 5, 4], **NAMED)
+    return tmp_path / "odd"
+
+
+@pytest.mark.parametrize("change", [as_they_are, without_sources])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_slices_between_frames_stay_empty_and_frames_may_begin_inside_a_byte(
+    odd: Path, tmp_path: Path, kind: str, change: Callable[[Dataset], Dataset]
+) -> None:
+    path = saved(change(segmented(slices_in(odd), SPARSE, kind)), tmp_path / "a.dcm")
+    volume = read_volume(odd)
+    np.testing.assert_array_equal(read_volume(path, onto=volume, role="labels").data, SPARSE)
+    np.testing.assert_array_equal(read_volume(path, role="labels").data, SPARSE[1:4])
+    write_mask(tmp_path / "volume.nii.gz", CLIP[:, :7, :9], volume)
+    elsewhere = read_volume(tmp_path / "volume.nii.gz")
+    np.testing.assert_array_equal(read_volume(path, onto=elsewhere, role="labels").data, SPARSE)
+
+
+def test_segments_on_other_voxels_go_to_the_nearest_and_slices_between_stay_empty(
+    odd: Path, tmp_path: Path
+) -> None:
+    path = saved(segmented(slices_in(odd), SPARSE), tmp_path / "a.dcm")
+    volume = read_volume(odd)
+    assert volume.grid is not None
+    affine = np.array(volume.grid.affine)
+    affine[:3, 3] += affine[:3, 1]  # begins a row later
+    part = Volume(volume.data[:, 1:], volume.spacing_mm, PlacedGrid(affine, volume.spacing_mm))
+    np.testing.assert_array_equal(read_volume(path, onto=part, role="labels").data, SPARSE[:, 1:])
+
+
+def test_a_frame_that_names_several_slices_lies_where_its_plane_is(odd: Path, tmp_path: Path) -> None:
+    header = segmented(slices_in(odd), SPARSE)
+    groups = [frame.DerivationImageSequence[0] for frame in header.PerFrameFunctionalGroupsSequence]
+    named = [item for group in groups for item in group.SourceImageSequence]
+    for group in groups:
+        group.SourceImageSequence = named
+    path = saved(header, tmp_path / "a.dcm")
+    np.testing.assert_array_equal(read_volume(path, onto=read_volume(odd), role="labels").data, SPARSE)
+
+
+def test_frames_that_say_nothing_are_taken_in_their_order_where_a_clip_has_one_for_each_frame(
+    odd: Path, tmp_path: Path
+) -> None:
+    clip = read_volume(save(tmp_path / "clip.dcm", CLIP[:, :7, :9]))
+    whole = (SPARSE == 1).astype(np.uint8)
+    whole[:, 0, 0] = 1
+    header = without_places(without_sources(segmented(slices_in(odd), whole, names=("one",))))
+    header.PixelData = np.packbits(whole.ravel(), bitorder="little").tobytes()
+    path = saved(header, tmp_path / "a.dcm")
+    labels = read_volume(path, onto=clip, role="labels")
+    np.testing.assert_array_equal(labels.data, whole)
+    assert any("taken in their order" in note for note in labels.notes)
+    assert "nothing says on which slices its frames of 9 x 7 pixels belong" in refused(path, read_volume(odd))
+    saved(without_places(without_sources(segmented(slices_in(odd), SPARSE))), path)
+    assert "nothing says on which slices its frames of 9 x 7 pixels belong" in refused(path, clip)
 
 
 def test_a_clip_without_places_is_segmented_frame_by_frame(tmp_path: Path) -> None:
@@ -162,6 +227,10 @@ def test_a_segmentation_is_no_picture_and_no_slice(series: Path, tmp_path: Path)
     assert "is a DICOM segmentation, which has no picture; give it with -l" in refused(path, role="volume")
     (series / "IM9.dcm").write_bytes(path.read_bytes())
     assert "IM9.dcm is a segmentation and no slice" in refused(series, role="volume")
+    (tmp_path / "two").mkdir()
+    for name in ("a.dcm", "b.dcm"):
+        (tmp_path / "two" / name).write_bytes(path.read_bytes())
+    assert "holds 2 segmentations; keep the one" in refused(tmp_path / "two")
 
 
 def test_what_identifies_an_examination_is_not_shown(series: Path, tmp_path: Path) -> None:

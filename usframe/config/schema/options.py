@@ -147,7 +147,8 @@ class Paired:
     ``axis``: what D is, ``space`` or ``time``. ``geometry``: what is done with labels whose header places them on
     another grid than their volume. ``allow_outside``: read data that lies outside the folder of the file that
     names it. ``sparse``: slices without any label are unknown, not empty. ``ignore``: the label of voxels that
-    nobody has judged. ``spacing``: the voxel size (x, y, z) in mm of files that tell none.
+    nobody has judged. ``spacing``: the voxel size (x, y, z) in mm of files that tell none. ``time_point``: which
+    volume of files that hold several, from 0.
     """
 
     volumes: str = option("")
@@ -157,6 +158,7 @@ class Paired:
     intensity: Intensity = option("auto")
     axis: Axis = option("auto")
     spacing: list[float] = option([], least=1e-6, most=1e5)
+    time_point: int | None = option(None, least=0)
     geometry: Geometry = option("refuse")
     sparse: bool = option(False)
     ignore: int | None = option(None, least=1, most=255)

@@ -39,6 +39,7 @@ Multimask = Literal["auto", "always", "never"]
 Fill = Literal["memory", "shape", "both"]
 Candidate = Literal["best", "first"]
 Surface = Literal["none", "stl"]
+MaskFormat = Literal["auto", "dicom"]
 Crop = Literal["none", "scan"]
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
@@ -88,7 +89,8 @@ class Predict(Paired, Networked, Scored):
     [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
     ``crop``: whether the network is shown only the ``scan`` of a reconstructed volume (`usframe.crop`).
-    ``surface``: the format of the surfaces that are written beside the masks. ``shard``: the part of a run
+    ``surface``: the format of the surfaces that are written beside the masks. ``mask_format``: that of the masks,
+    ``auto`` is that of the volume where it can hold one. ``shard``: the part of a run
     that this one is, such as 3/16, null for all of it.
     """
 
@@ -112,6 +114,7 @@ class Predict(Paired, Networked, Scored):
     case_timeout: float = option(0.0, least=0)
     overlays: bool = option(True)
     surface: Surface = option("none")
+    mask_format: MaskFormat = option("auto")
     baselines: bool = option(True)
     group: str | None = option(None)
     metrics: Metrics = option(Metrics)

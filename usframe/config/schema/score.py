@@ -29,6 +29,7 @@ class Score(Scored):
     intensity: Intensity = option("auto")
     axis: Axis = option("auto")
     spacing: list[float] = option([], least=1e-6, most=1e5)
+    time_point: int | None = option(None, least=0)
     geometry: Geometry = option("refuse")
     sparse: bool = option(False)
     ignore: int | None = option(None, least=1, most=255)
