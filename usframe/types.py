@@ -160,7 +160,7 @@ class Reader(Protocol):
     Optional, for formats whose headers name other files: ``files(path) -> list[Path]``, all that `read` opens.
     Optional, for formats of which a folder of files can be one case: ``folders = True``. All that takes a path gets
     that of the folder then, and ``files`` is what it holds.
-    Optional, for files that hold several volumes: ``time_point`` of `read`, which of them from 0, None unless asked.
+    Optional, for files that hold several volumes: ``time_point`` of `read`, which of them from 0, if any.
     Optional, for formats that keep the names of objects: ``names`` of `write`, by value.
     """
 
