@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -70,6 +71,14 @@ def usframe_(*words: str | Path) -> Result:
     done = CliRunner().invoke(main, [str(word) for word in words])
     close_folder()
     return done
+
+
+@pytest.fixture(autouse=True)
+def _no_lines_while_cases_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a slow machine would print between two cases is in no test's way (`usframe.session.told`)."""
+    from usframe.session import told
+
+    monkeypatch.setattr(told, "EVERY", math.inf)
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""

@@ -248,7 +248,11 @@ def test_config_show_prints_a_file_that_run_takes(usframe: Usframe, tmp_path: Pa
     shown = usframe("config", "show", "propagate", "frames=uniform:3", "noise=mild")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "frames: uniform:3\n" in shown.stdout
-    (tmp_path / "mine.yaml").write_text(shown.stdout)
+    assert usframe("config", "show", "propagate", "frames=uniform:3", "noise=mild", "-o", "mine.yaml").stdout == ""
+    assert (tmp_path / "mine.yaml").read_text() == shown.stdout.replace("FILE.yaml", "mine.yaml")
+    assert errors_of(usframe("config", "show", "-o", "mine.yaml")) == [
+        "mine.yaml: is there already; choose another name"
+    ]
     again = usframe("config", "show", "mine.yaml", "out=outputs/propagate")
     assert again.stdout == shown.stdout
 
