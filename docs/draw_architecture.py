@@ -169,13 +169,14 @@ def draw_box(box: Box) -> Iterator[str]:
 def draw_imports(places: Mapping[str, Box]) -> Iterator[str]:
     """One arc per pair of folders, at the left, from the folder that imports up to the imported one."""
     uses = {name: sorted(imports_of(name), key=ORDER.index) for name in ORDER}
+    step = (LEFT - 20) / 0.75 / len(ORDER)  # a curve comes three quarters of the way to its control points
     for name in ORDER:
         for nth, used in enumerate(reversed(uses[name])):
             users = [other for other in ORDER if used in uses[other]]
             below, above = places[name], places[used]
             start = below.top + below.height / 2 * (nth + 1) / (len(uses[name]) + 1)
             end = above.top + above.height * (1 - (users.index(name) + 1) / (2 * len(users) + 2))
-            bulge = LEFT - 12 - 13 * (ORDER.index(name) - ORDER.index(used))
+            bulge = LEFT - 12 - step * (ORDER.index(name) - ORDER.index(used))
             arc = f"M{LEFT} {start:.1f}C{bulge:.1f} {start:.1f} {bulge:.1f} {end:.1f} {LEFT - 5} {end:.1f}"
             yield f'<path class="import" marker-end="url(#to)" d="{arc}"/>'
 
