@@ -111,7 +111,7 @@ class Lanes:
         """Take every case through the network, in this thread. Raises what ``turns`` and ``keep`` raise."""
         reader, self.finisher = self._thread(self._read_all), self._thread(self._finish_all)
         since = time.perf_counter()
-        while job := self.read.get():
+        while (job := self.read.get()) and self.error is None:
             if job.taken or self.turns.take(job.case):
                 watch.line.say(taken=job.case.name)
                 job.result.seconds["wait"] = time.perf_counter() - since
