@@ -93,9 +93,7 @@ class Reader:
 
     def number(self, expected: str) -> None:
         """Wait until the slice that is shown is told so."""
-        self.page.wait_for_function(
-            "(words) => document.getElementById('number').textContent.startsWith(words)", arg=expected
-        )
+        self.page.locator("#number", has_text=re.compile(rf"^\s*{re.escape(expected)}")).wait_for()
 
     def ink(self) -> int:
         """Pixels of the first canvas that are coloured, which grey values are not."""
@@ -170,7 +168,7 @@ def test_slices_are_looked_at_with_slider_wheel_and_keys(browser: Any, tmp_path:
     page.keyboard.press("0")
     page.keyboard.press("1")
     page.keyboard.press("j")
-    page.wait_for_function("document.getElementById('case').textContent === 'case_10'")
+    page.wait_for_selector("#case:text-is('case_10')")
     page.focus("#viewer")
     page.keyboard.press("Home")
     reader.number("Slice 0")
@@ -178,7 +176,7 @@ def test_slices_are_looked_at_with_slider_wheel_and_keys(browser: Any, tmp_path:
     reader.number("Slice 1")
     assert page.is_visible("#distance")
     page.click("#rows tbody tr:has-text('</script>') >> nth=0")
-    page.wait_for_function("document.getElementById('case').textContent.includes('bold')")
+    page.wait_for_selector("#case:has-text('bold')")
     assert page.locator("b").count() == page.locator("i:text('odd')").count() == 0
     assert reader.wrong == []
     assert reader.asked == [(tmp_path / "report.html").as_uri()]
@@ -195,9 +193,7 @@ def test_slices_there_is_no_room_for_are_read_from_beside_the_page(
     slices_path(tmp_path, "case_10").unlink()
     reader = Reader(browser, path)
     reader.page.click("#rows tbody tr:has-text('case_1') >> nth=0")
-    reader.page.wait_for_function(
-        "document.getElementById('trouble').textContent.includes('is not beside this page')"
-    )
+    reader.page.wait_for_selector("#trouble:has-text('is not beside this page')")
     assert [one.rpartition("/")[2] for one in reader.asked] == ["report.html", "case_10.js"]
     reader.page.click("#rows tbody tr:has-text('bold') >> nth=0")
     reader.page.wait_for_selector("#looks:not([hidden])")
