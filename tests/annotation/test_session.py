@@ -463,6 +463,19 @@ class Labelling(RuleBasedStateMachine):
             check_kept(self.session)
 
 
+def test_the_same_box_once_more_after_propagation_is_kept_as_it_is_seen() -> None:
+    """Propagation may find a prompted object absent; who draws it there again says that it is there."""
+    session = Session(scan(), ToyWithMemory(), intensity="none")
+    for step in range(2):
+        session.box(4, (0, 7, 3, 0))
+        assert session.mask[4].any()
+        check_kept(session)
+        if not step:
+            session.propagate("memory")
+            assert not session.mask[4].any()
+            check_kept(session)
+
+
 def check_kept(session: Session) -> None:
     import tempfile
     from pathlib import Path

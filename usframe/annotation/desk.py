@@ -33,7 +33,13 @@ PROMPTS, CARRIED, RECORD, MASKS = "prompts.csv", "carried.csv", "session.json", 
 COLUMNS = ("case", "frame", "object", "box", "points", "mask")
 
 
-class KeptObject(TypedDict):
+class Redrawn(TypedDict, total=False):
+    """``redrawn``: the slices that were drawn on since the object was carried, if only with the same prompt."""
+
+    redrawn: list[int]
+
+
+class KeptObject(Redrawn):
     """An object in session.json. ``way``: how it was carried, ``locked``: the file with its mask, None for not."""
 
     id: int
@@ -108,7 +114,8 @@ def _item(
         planes = {at: network.answer(prompt, session.encoded) for at, prompt in current.items()}
         item = replace(item, planes=planes)
     else:
-        unchanged = {at for at, prompt in before.items() if at in current and _same(current[at], prompt)}
+        kept = current.keys() - one.get("redrawn", [])
+        unchanged = {at for at, prompt in before.items() if at in kept and _same(current[at], prompt)}
         same = {at: current[at] if at in unchanged else prompt for at, prompt in before.items()}
         item = network.carry(item, Carried(cast(Fill, one["way"]), same), session.encoded, lambda slices: None)
     if one["locked"] is None:
@@ -135,8 +142,10 @@ def _row(case: str, prompt: Prompt, files: dict[str, bytes]) -> dict[str, Any]:
 
 def _object(one: int, item: Item, files: dict[str, bytes]) -> KeptObject:
     locked = None if item.locked is None else _add(files, _packed(item.locked), ".npz")
-    way = item.carried.way if item.carried else None
-    return {"id": one, "name": item.name, "way": way, "absent": sorted(item.absent), "locked": locked}
+    way, before = (item.carried.way, item.carried.prompts) if item.carried else (None, {})
+    redrawn = sorted(at for at, prompt in item.prompts.items() if before.get(at, prompt) is not prompt)
+    absent = sorted(item.absent)
+    return {"id": one, "name": item.name, "way": way, "absent": absent, "locked": locked, "redrawn": redrawn}
 
 
 def _told(numbers: Iterable[Any]) -> list[str]:
