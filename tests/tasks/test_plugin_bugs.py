@@ -239,3 +239,24 @@ def test_a_file_named_on_the_command_line_may_replace_a_built_in(data: DataSet, 
     replaced = usframe_(*data.request("-p", "box", "--plugin", str(plugin(tmp_path, code))))
     assert replaced.exit_code == 0, replaced.output
     assert (data.out / "metrics.csv").read_text() != before
+
+
+SILENT = """
+from usframe import hookimpl
+
+def silent(mask, *, frame, object_id, rng):
+    return None
+
+@hookimpl
+def usframe_register_prompts(register):
+    register("silent", silent)
+"""
+
+
+def test_a_strategy_that_prompts_nothing_is_a_note_and_not_a_bad_score_without_a_word(
+    data: DataSet, tmp_path: Path
+) -> None:
+    done = usframe_(*data.request("-p", "silent", "-p", "box", "--plugin", str(plugin(tmp_path, SILENT))))
+    assert done.exit_code == 0, done.output
+    assert "note: the strategy silent prompted nothing, so its mask is empty (3 cases, first case_0)" in done.output
+    assert "the strategy box" not in done.output

@@ -137,6 +137,9 @@ class Experiment:
             for name, strategy in self.strategies.items()
             if needs_labels(strategy)
         }
+        if any(chosen.values()):
+            silent = [variant.prompt for variant, prompts in sets.items() if not prompts and variant.draw == 0]
+            notes += [f"the strategy {name} prompted nothing, so its mask is empty" for name in silent]
         return sets, notes + _nothing_left(mode, reading, [one for prompts in sets.values() for one in prompts])
 
     def free_prompts(
