@@ -15,7 +15,7 @@ from usframe.reporting.results import CaseResult
 from usframe.session import Output, told
 from usframe.session.told import Told
 
-LINE = r"case_\d: \d slices in \d+\.\d s; (\d) of (\d) cases(, about \d+\.\d s left)?"
+LINE = r"case_\d: \d slices in \d+\.\d s; (\d) of (\d) cases(, about \d+ s left)?"
 
 
 @pytest.fixture(autouse=True)

@@ -47,4 +47,4 @@ class Told:
         told = f"{self.ended} of {counted(len(self.sizes), 'case')}{here}"
         total = sum(self.sizes.values()) / self.processes
         left = (now - self.began) * (total / self.done - 1) if self.done else 0.0
-        return f"{told}, about {lasting(left)} left" if left > 0 else told
+        return f"{told}, about {lasting(left) if left >= 60 else f'{left:.0f} s'} left" if left > 0 else told
