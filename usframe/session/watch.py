@@ -26,6 +26,7 @@ ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sig
 PASSED_ON = [signal.SIGINT, *ENDING]
 TOGETHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 MPI = ("OMPI_", "PMI_", "MV2_")
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}  # the network's threads leave the cores to those that read and score
 TICK = 0.2  # seconds between two looks at whether the process is still there
 
 
@@ -105,7 +106,7 @@ def _start(
     incoming, told = os.pipe()
     process = subprocess.Popen(
         command,
-        env={**environment, LINE: f"{incoming} {outgoing}"},
+        env={**PATIENT, **environment, LINE: f"{incoming} {outgoing}"},
         pass_fds=(incoming, outgoing),
         start_new_session=True,  # Ctrl-C reaches it once, by way of its watcher
     )
