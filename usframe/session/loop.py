@@ -54,8 +54,13 @@ def run_cases(work: Work[C], cases: Sequence[C], output: Output, *, main: bool =
 
 
 def is_shown(output: Output, main: bool) -> bool:
-    """Whether progress is."""
-    return main and not output.quiet and not output.json and sys.stderr.isatty()
+    """Whether bars show progress."""
+    return is_wanted(output, main) and sys.stderr.isatty()
+
+
+def is_wanted(output: Output, main: bool) -> bool:
+    """Whether this process may tell how far it is, in bars or in lines."""
+    return main and not output.quiet and not output.json
 
 
 def run_case(work: Work[C], case: C, progress: Progress = lambda slices: None) -> CaseResult:

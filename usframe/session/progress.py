@@ -12,10 +12,10 @@ class Progress:
     """Where a process at work is.
 
     ``begun``: the cases in hand and the seconds that they took; ``since``: when the process turned to those that it
-    is at. ``taken``: those that are its own; ``ended``: the cases done, well or not; ``lost``: those that cost a
-    process, and why. ``limit``: seconds that a case may take, 0 is without end. ``alone``: a process died, and
-    nobody knows of which case, so one is done after the other. ``stopped``: by Ctrl-C. ``share``: which of how many
-    processes it is, None where the work cannot be gone on with.
+    is at. ``taken``: those that are its own and have not ended; ``ended``: the cases done, well or not; ``lost``:
+    those that cost a process, and why. ``limit``: seconds that a case may take, 0 is without end. ``alone``: a
+    process died, and nobody knows of which case, so one is done after the other. ``stopped``: by Ctrl-C. ``share``:
+    which of how many processes it is, None where the work cannot be gone on with.
     """
 
     share: tuple[int, int] | None = None
@@ -47,6 +47,7 @@ class Progress:
             case {"ended": case}:
                 self.ended.append(case)
                 self.begun.pop(case, None)
+                self.taken = [one for one in self.taken if one != case]
             case {"dropped": case}:
                 self.begun.pop(case, None)
             case _:
@@ -65,10 +66,9 @@ class Progress:
         suspects = [late] if late else [*self.begun] if killed else [*self.since]
         if len(suspects) == 1:
             self.lost[suspects[0]] = why
-            self.ended.append(suspects[0])
+            self.update({"ended": suspects[0]})
         else:
             self.alone = True
-        self.taken = [case for case in self.taken if case not in self.ended]
         self.begun, self.since = {}, {}
 
     def _spent(self, case: str) -> float:

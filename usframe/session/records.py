@@ -51,7 +51,7 @@ class Session:
     def reserve(self, case: Case) -> bool:
         """Whether this process is to read a case ahead: it is in the queue, and no other does, on any machine."""
         if case.name in watch.line.before.taken:
-            return not self.records.read(case.name)
+            return self.take(case)
         try:
             self._place(case).rename(self._ahead(case))
         except FileNotFoundError:
@@ -61,7 +61,7 @@ class Session:
     def take(self, case: Case) -> bool:
         """Whether this process is to do a case: no other has taken it."""
         if case.name in watch.line.before.taken:
-            return True
+            return not self.records.read(case.name)  # it may have ended just before its process did
         for place in (self._ahead(case), self._place(case)):
             try:
                 place.unlink()
@@ -127,7 +127,8 @@ class Session:
                 self.take(case)
                 self.keep(CaseResult(case.name, stage="process", error=before.lost[case.name]))
         watch.line.say(share=share, limit=limit)
-        left = [case for case in cases if case.name not in {*self.skipped}]
+        skipped = {*self.skipped}
+        left = [case for case in cases if case.name not in skipped]
         told = Told(left, output, first=share[0] == 0, processes=share[1])
 
         def kept(result: CaseResult) -> None:

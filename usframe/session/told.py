@@ -11,6 +11,7 @@ from usframe.errors import escape
 from usframe.reporting.results import CaseResult
 from usframe.reporting.text import counted, lasting
 from usframe.session import Output
+from usframe.session.loop import is_wanted
 
 EVERY = 10.0  # seconds between two lines, at least
 
@@ -19,7 +20,7 @@ class Told:
     """Tells of ``cases`` that end, in the first of ``processes``; the time left goes by the size of their files."""
 
     def __init__(self, cases: Sequence[Case], output: Output, *, first: bool, processes: int) -> None:
-        self.silent = not first or output.quiet or output.json or sys.stderr.isatty()
+        self.silent = not is_wanted(output, first) or sys.stderr.isatty()
         self.processes, self.ended, self.done = processes, 0, 0
         self.sizes = {} if self.silent else {case.name: max(case.size, 1) for case in cases}
         self.began = self.last = time.monotonic()
