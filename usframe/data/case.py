@@ -31,8 +31,7 @@ class PromptRow:
 class Case:
     """One volume on disk, with its labels where there are any.
 
-    ``group``: its patient, "" where each is one. ``mask_format``: of its masks, as in the request. ``meaning``: of
-    the label values of its run.
+    ``group``: its patient, "" where each is one. ``meaning``: of the label values of its run.
     """
 
     name: str
@@ -42,7 +41,6 @@ class Case:
     columns: Mapping[str, str] = field(default_factory=dict)
     prompts: Sequence[PromptRow] = ()
     group: str = ""
-    mask_format: str = "auto"
     meaning: Meaning | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -5,7 +5,6 @@ What a reader answers is checked here, and what it raises becomes a `ReadError` 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from usframe.errors import CaseError, ReadError, UsframeError
 from usframe.plugins import Plugins, load_plugins
+from usframe.plugins.arguments import takes
 from usframe.plugins.entry import Entry
 from usframe.plugins.registry import Registry, blame
 from usframe.types import Grid, Reader, Role, Spacing, Volume
@@ -75,7 +75,7 @@ def read_volume(
         if not allow_outside:
             _check_inside(path, reader)
         more: dict[str, Any] = {"role": role} if role is not None and takes_role(reader) else {}
-        if time_point is not None and "time_point" in inspect.signature(reader.read).parameters:
+        if time_point is not None and takes(reader.read, "time_point"):
             more["time_point"] = time_point
         elif time_point and onto is None and role in (None, "volume"):
             raise ReadError(f"{path}: time_point={time_point}, but reader {entry.name} reads one volume per file")
@@ -132,7 +132,7 @@ def reader_takes_role(path: Path, plugins: Plugins) -> bool:
 
 def takes_role(reader: Reader) -> bool:
     """Whether a reader can be told what is wanted of a file; those of earlier versions cannot."""
-    return "role" in inspect.signature(reader.read).parameters
+    return takes(reader.read, "role")
 
 
 def _check_inside(path: Path, reader: Reader) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from usframe.data.case import Case
 from usframe.data.volumes import OpaqueGrid, PlainGrid
 from usframe.errors import RequestError, UsframeError, WriteError
 from usframe.files import Manifest, publish
+from usframe.plugins.arguments import takes
 from usframe.plugins.load import Plugins, load_plugins
 from usframe.plugins.registry import blame
 from usframe.types import Volume
@@ -85,7 +85,7 @@ def write_mask(
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".usframe-") as folder:
             try:
                 writer = make()
-                named = {"names": names} if "names" in inspect.signature(writer.write).parameters else {}
+                named = {"names": names} if takes(writer.write, "names") else {}
                 writer.write(Path(folder) / path.name, mask.astype(np.uint8, copy=False), grid, **named)
             except WriteError as error:
                 raise WriteError(str(error).replace(folder, str(path.parent))) from error

@@ -196,7 +196,8 @@ def join(config: Predict, shards: Sequence[Begun], report: Report, output: Outpu
 
 def planned(config: Predict, cases: Sequence[Case]) -> list[str]:
     """The masks that will be written, from OUT on."""
-    paths = [mask_path(Path(), prompt, case) for prompt in config.labels_of_prompts() for case in cases]
+    prompts, form = config.labels_of_prompts(), config.mask_format
+    paths = [mask_path(Path(), prompt, case, form) for prompt in prompts for case in cases]
     return [path.as_posix() for path in paths]
 
 
@@ -214,7 +215,7 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     chosen = in_part(config, [*known])
     if outside := [name for name in config.cases if name not in chosen]:
         raise PairingError(f"cases={','.join(outside)}: not in part {config.part} of {config.splits}")
-    found = [replace(known[name], mask_format=config.mask_format) for name in config.cases or chosen]
+    found = [known[name] for name in config.cases or chosen]
     check_mask_format(config.mask_format, found)
     return with_patients(found, config.group)
 

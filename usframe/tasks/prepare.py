@@ -38,18 +38,8 @@ RECORD = "prepare.json"
 SPLITS = "splits.json"
 FINGERPRINT = "fingerprint.csv"
 SETTINGS = (
-    *(
-        "volumes",
-        "labels",
-        "label_suffix",
-        "layout",
-        "label_layout",
-        "intensity",
-        "geometry",
-        "axis",
-        "objects",
-        "time_point",
-    ),
+    *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity", "geometry", "axis"),
+    *("objects", "time_point"),
     *("group", "splits", "folds", "val", "test", "seed"),
 )
 

@@ -177,11 +177,11 @@ def score_masks(
             name: read_masks(case.labels, path, config, plugins, image=case.image, meaning=case.meaning)
             for name, path in case.masks.items()
         }
-        labels = next(iter(pairs.values())).labels
+        first = next(iter(pairs.values()))
+        labels = first.labels
         data = read_image(case.image, labels.data.shape, config, plugins) if case.image else None
     yield
     yield
-    first = next(iter(pairs.values()))
     seen = CaseSlices(case.name, labels.data.shape, labels.data, labels.spacing_mm, first.ignored, first.known)
     for name, pair in pairs.items():
         answer = score_mask(scoring, case, pair, name, result)

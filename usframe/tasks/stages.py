@@ -170,7 +170,7 @@ def finish(
 def write_answer(experiment: Experiment, case: Case, reading: Reading, prompt: str, answer: Segmentation) -> None:
     """Write the mask of an answer, and its surfaces where they are asked for."""
     config, volume = experiment.config, reading.volume
-    path, plugins = mask_path(config.folder, prompt, case), experiment.plugins
+    path, plugins = mask_path(config.folder, prompt, case, config.mask_format), experiment.plugins
     write_mask(path, answer.mask, volume, names=reading.names, plugins=plugins)
     if config.surface != "none":
         folder = config.folder / "surfaces" / prompt
@@ -243,6 +243,6 @@ def row_key(case: Case, reading: Reading, variant: Variant) -> RowKey:
     return RowKey(case.name, patient, variant.mode, variant.prompt, variant.draw, reading.names)
 
 
-def mask_path(out: Path, prompt: str, case: Case) -> Path:
+def mask_path(out: Path, prompt: str, case: Case, mask_format: str) -> Path:
     """``OUT/masks/<prompt>/<case><suffix>``, the suffix of the source where that can hold a mask."""
-    return out / "masks" / prompt / f"{case.name}{mask_suffix(case.suffix, case.mask_format)}"
+    return out / "masks" / prompt / f"{case.name}{mask_suffix(case.suffix, mask_format)}"

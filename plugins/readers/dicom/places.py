@@ -66,7 +66,7 @@ def place_of(path: Path, slices: Sequence[Slice]) -> tuple[list[int], Place]:
     """
     with reading(path):
         pixel, notes = _pixel_size([header for _, header in slices])
-        planes, numbers = _planes(slices), _numbers(slices)
+        planes, numbers = planes_in([header for _, header in slices]), _numbers(slices)
         count = len(numbers)
         if planes is not None and not usable(planes):
             planes, notes = None, [*notes, "the header's positions are no usable numbers and were left out"]
@@ -131,16 +131,16 @@ def usable(planes: Planes) -> bool:
     return bool(np.abs(lengths - 1).max() <= 0.01 and np.abs((columns * rows).sum(1)).max() <= 0.01)
 
 
-def _planes(slices: Sequence[Slice]) -> Planes | None:
-    """The planes of all frames, None unless every one has its own."""
-    found = [plane for _, header in slices for plane in planes_in(header, alone=len(slices) > 1)]
+def planes_in(headers: Sequence[Dataset]) -> Planes | None:
+    """The planes of all frames of some files, None unless every one has its own."""
+    found = [plane for header in headers for plane in _planes_of(header)]
     if not found or any(origin is None or directions is None for origin, directions in found):
         return None
     origin, directions = (np.array(part, float) for part in zip(*found, strict=True))
     return Planes(origin, directions) if origin.shape[1:] == (3,) and directions.shape[1:] == (6,) else None
 
 
-def planes_in(header: Dataset, *, alone: bool) -> Iterator[tuple[Any, Any]]:
+def _planes_of(header: Dataset) -> Iterator[tuple[Any, Any]]:
     """(position, directions) of each frame of a file, None where it does not say."""
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or ())
     shared = list(header.get("SharedFunctionalGroupsSequence") or ())

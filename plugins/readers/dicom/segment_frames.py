@@ -70,12 +70,9 @@ def slices_by_source(header: Dataset, known: Sequence[Named]) -> list[int]:
 
 def planes_of(header: Dataset) -> Planes | None:
     """Where the frames lie, None unless all say so, with the size of their pixels and side by side."""
-    found = list(planes_in(header, alone=False))
-    if not found or pixel_spacing(header) is None or len(found) != frames_in(header):
+    planes = planes_in([header])
+    if planes is None or pixel_spacing(header) is None or len(planes.origin) != frames_in(header):
         return None
-    if any(origin is None or directions is None for origin, directions in found):
-        return None
-    planes = Planes(*(np.array(part, float) for part in zip(*found, strict=True)))
     return planes if usable(planes) and planes.parallel else None
 
 

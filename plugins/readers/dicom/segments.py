@@ -215,9 +215,7 @@ def _in_order(
         at, counts = _counted(header)
         count = max(counts.values(), default=0)
         placed = onto is not None and onto.grid is not None and onto.grid.affine is not None
-        whole = {*counts.values()} == {
-            count
-        } and not placed  # slices have no order of their own, but frames of a clip
+        whole = not placed and {*counts.values()} == {count}  # slices have no order, as the frames of a clip have
     shape = (count, int(header.Rows), int(header.Columns))
     if not whole or (onto is not None and shape != onto.data.shape):
         raise ReadError(
