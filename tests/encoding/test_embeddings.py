@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import DataSet, usframe_
+from safetensors.torch import save
 from toy_backbones import Toy, ToyWithMemory
 
 from usframe.encoding.embeddings import MARK, Store, kept_by, open_store
@@ -107,6 +109,27 @@ def test_a_damaged_file_is_one_line_and_its_slice_is_encoded_again(tmp_path: Pat
         assert note.startswith(f"{file}: is ")
         assert note.endswith("so the slice was encoded again")
         assert torch.equal(kept_by(store_in(tmp_path), Toy()).encode(images(1)), first)
+
+
+def test_a_file_that_may_only_be_read_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    store = store_in(tmp_path)
+    store.put("a" * 64, torch.ones(1, 2))
+    monkeypatch.setattr(os, "utime", refused)
+    found = store.get("a" * 64, torch.zeros(1, 2))
+    assert found is not None
+    assert torch.equal(found, torch.ones(1, 2))
+    assert store.notes == []
+
+
+def test_tensors_of_other_names_are_not_taken(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    content = save({"weights": torch.ones(1, 2)})
+    store._path("a" * 64).write_bytes(zlib.crc32(content).to_bytes(4, "big") + content)
+    assert store.get("a" * 64, torch.zeros(1, 2)) is None
+    assert "is an embedding of another shape" in store.notes[0]
 
 
 def test_values_beyond_half_precision_are_not_kept(tmp_path: Path) -> None:

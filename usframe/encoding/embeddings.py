@@ -11,6 +11,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -59,15 +60,18 @@ class Store:
             if int.from_bytes(content[:4], "big") != zlib.crc32(content[4:]):
                 raise ValueError("damaged")
             tensors = safetensors.torch.load(content[4:])
-            os.utime(path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, safetensors.SafetensorError) as error:
             why = error.strerror if isinstance(error, OSError) else "damaged"
             self._note(f"{path}: is no embedding that can be read ({why}), so the slice was encoded again")
             return None
+        with suppress(OSError):  # somebody else's file is there to be read
+            os.utime(path)
         wanted = list(tensors_of(like))
-        if [tuple(tensors[f"{n}"].shape) for n in range(len(tensors))] != [tuple(one.shape) for one in wanted]:
+        if {name: one.shape for name, one in tensors.items()} != {
+            f"{n}": one.shape for n, one in enumerate(wanted)
+        }:
             self._note(f"{path}: is an embedding of another shape, so the slice was encoded again")
             return None
         return rebuild(like, (tensors[f"{n}"].to(one.device, one.dtype) for n, one in enumerate(wanted)))
