@@ -68,6 +68,8 @@ def clicks(mask: NDArray[np.bool_], count: int) -> NDArray[np.float32]:
     if count < 1:
         raise ValueError(f"count={count}: a point prompt has at least one click")
     found = [click(mask)]
+    if count == 1:
+        return np.stack(found)
     columns, rows = np.meshgrid(np.arange(mask.shape[1]), np.arange(mask.shape[0]))
     depth, left = depth_of(mask), mask
     while len(found) < count:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -99,10 +100,11 @@ def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
 def values_of(labels: NDArray[Any]) -> list[int]:
     """The values of ``labels`` (D, H, W), whole numbers, ascending."""
     if labels.dtype == np.uint8:
-        counts = np.zeros(256, np.intp)
+        found = np.zeros(256, bool)
         for part in blocks(labels.shape):
-            counts += np.bincount(labels[part].ravel(), minlength=256)
-        return np.flatnonzero(counts).tolist()
+            row = np.ascontiguousarray(labels[part]).reshape(1, -1)
+            found |= cv2.calcHist([row], [0], None, [256], [0, 256]).ravel() > 0
+        return np.flatnonzero(found).tolist()
     return sorted({value for part in blocks(labels.shape) for value in np.unique(labels[part]).tolist()})
 
 

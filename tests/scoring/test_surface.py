@@ -183,7 +183,7 @@ def as_defined(mask, other, spacing):
         core = binary_erosion(volume[0])[None] if len(volume) == 1 else binary_erosion(volume)
         return np.argwhere(volume & ~core) * np.array(spacing)
 
-    return cdist(surface(mask), surface(other)).min(1)
+    return cdist(surface(mask), surface(other)).min(1, initial=np.inf)
 
 
 @settings(max_examples=40, deadline=None)
@@ -198,8 +198,10 @@ def test_what_is_cut_to_both_masks_is_as_far_apart_as_in_the_whole_volume(seed, 
     answer, reference = (np.pad(mask, around).astype(np.uint8) * 2 for mask in blobs(seed, shape))
     answer[answer == 0] = 1
     masks = ObjectMasks.of(2, reference, answer, whole=False)
-    for frames in (slice(None), *(slice(n, n + 1) for n in np.flatnonzero(masks.on_reference & masks.on_answer))):
-        found = masks.surfaces(spacing, frames)
-        pair = [(labels == 2)[frames] for labels in (answer, reference)]
-        np.testing.assert_allclose(found.answer, as_defined(*pair, spacing), rtol=0, atol=1e-9)
-        np.testing.assert_allclose(found.reference, as_defined(*pair[::-1], spacing), rtol=0, atol=1e-9)
+    planes = masks.planes(spacing)
+    assert len(planes) == len(reference)
+    frames = [slice(n, n + 1) for n in range(len(planes))]
+    for at, found in zip((slice(None), *frames), (masks.surfaces(spacing), *planes), strict=True):
+        for mine, other, distances in ((answer, reference, found.answer), (reference, answer, found.reference)):
+            pair = [(labels == 2)[at] for labels in (mine, other)]
+            np.testing.assert_allclose(distances, as_defined(*pair, spacing), rtol=0, atol=1e-9)

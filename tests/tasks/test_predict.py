@@ -173,27 +173,39 @@ def test_json_is_json_and_quiet_is_quiet(data):
     assert run(*data.request("--quiet", "overwrite=true")).output == ""
 
 
-def test_ctrl_c_keeps_what_is_done_and_names_what_is_not(data, monkeypatch):
-    """The second case is interrupted by the strategy that is asked for its prompts."""
-    (data.out.parent / "slow.py").write_text(
-        "from usframe import Prompt, hookimpl\n"
-        "import numpy as np\n"
-        "seen = []\n"
-        "def slow(mask, *, frame, object_id, rng):\n"
-        "    seen.append(frame)\n"
-        "    if seen.count(1) == 3:\n"
-        "        raise KeyboardInterrupt\n"
-        "    return Prompt(frame, object_id, mask=mask)\n"
-        "@hookimpl\n"
-        "def usframe_register_prompts(register):\n"
-        "    register('slow', slow)\n"
-    )
-    result = run(*data.request("-p", "slow", f"plugins=[{data.out.parent / 'slow.py'}]"))
+STOPPED = """
+import sys
+sys.path.insert(0, {tests!r})
+from toy_backbones import Toy
+from usframe import hookimpl
+
+
+class Stopped(Toy):
+    asked = 0
+
+    def encode(self, images):
+        self.asked += 1
+        if self.asked == 2:
+            raise KeyboardInterrupt
+        return super().encode(images)
+
+
+@hookimpl
+def usframe_register_backbones(register):
+    register("stopped", lambda *, weights, device, precision: Stopped())
+"""
+
+
+def test_ctrl_c_keeps_what_is_done_and_names_what_is_not(data):
+    """The network is interrupted at the second case."""
+    plugin = data.out.parent / "stopped.py"
+    plugin.write_text(STOPPED.format(tests=str(Path(__file__).parents[1])))
+    result = run(*data.request("-p", "mask", f"plugins=[{plugin}]", "backbone=stopped"))
     assert result.exit_code == 130
     assert {row["case"] for row in rows(data.out / "metrics.csv")} == {"case_0"}
     assert [row["case"] for row in rows(data.out / "failures.csv")] == ["case_1", "case_2"]
     assert "interrupted, 2 cases not done" in result.output
-    assert (data.out / "masks" / "slow" / "case_0.nii.gz").is_file()
+    assert (data.out / "masks" / "mask" / "case_0.nii.gz").is_file()
 
 
 def test_propagation_prompts_few_slices_and_scores_the_others_apart(data):

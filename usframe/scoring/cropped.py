@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usframe.arrays import blocks, gather, release
-from usframe.scoring.surface import measure_surfaces
+from usframe.scoring.surface import measure_planes, measure_surfaces
 from usframe.types import Surfaces
 
+M = TypeVar("M")
 Labels: TypeAlias = NDArray[np.integer[Any]]
 Shown: TypeAlias = NDArray[np.bool_]
 Pair: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # reference and answer, both (D, h, w)
@@ -49,11 +50,17 @@ class ObjectMasks:
         release(reference, answer, *cropped, *everything)
         return cls(shown[0], shown[1], window, cropped, everything)
 
-    def surfaces(self, spacing: Sequence[float], frames: slice = slice(None)) -> Surfaces:
-        """How far the surfaces are apart on ``frames``, with ``spacing`` (3,) along D, H, W."""
-        reference, answer = (part[frames] for part in self.cropped)
-        origin = (0, *(part.start for part in self.window))
-        found = measure_surfaces(answer, reference, spacing, origin)
+    def surfaces(self, spacing: Sequence[float]) -> Surfaces:
+        """How far the surfaces are apart, with ``spacing`` (3,) along D, H, W."""
+        return self._measure(measure_surfaces, spacing)
+
+    def planes(self, spacing: Sequence[float]) -> list[Surfaces]:
+        """The same of each slice in its plane."""
+        return self._measure(measure_planes, spacing)
+
+    def _measure(self, measure: Callable[..., M], spacing: Sequence[float]) -> M:
+        reference, answer = self.cropped
+        found = measure(answer, reference, spacing, (0, *(part.start for part in self.window)))
         release(*self.cropped)
         return found
 

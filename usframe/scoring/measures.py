@@ -103,8 +103,9 @@ def diameters(mask: NDArray[np.bool_], height: float = 1.0, width: float = 1.0) 
     """The longest and the shortest diameter of a mask (H, W) that shows something; pixels are ``height`` x
     ``width``.
     """
-    rows, columns = np.nonzero(mask)
-    corners = [(columns + x, rows + y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]
+    rows = np.flatnonzero(mask.any(1))
+    first, last = mask[rows].argmax(1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(1)
+    corners = [(x, rows + y) for x in (first - 0.5, last + 0.5) for y in (-0.5, 0.5)]
     points = np.concatenate([np.stack(corner, 1) for corner in corners]) * (width, height)
     hull = cv2.convexHull(points.astype(np.float32))[:, 0].astype(np.float64)
     longest = float(np.sqrt(((hull[:, None] - hull) ** 2).sum(2)).max())
@@ -116,8 +117,9 @@ def diameters(mask: NDArray[np.bool_], height: float = 1.0, width: float = 1.0) 
 
 def circumference(mask: NDArray[np.bool_], height: float = 1.0, width: float = 1.0) -> float:
     """That of the ellipse with the second moments of a mask (H, W) that shows something."""
-    rows, columns = np.nonzero(mask)
-    spread = np.cov(np.stack([rows * height, columns * width]), bias=True) + np.diag([height**2, width**2]) / 12
+    of = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    spread = np.array([[of["mu02"], of["mu11"]], [of["mu11"], of["mu20"]]]) / of["m00"] + np.eye(2) / 12
+    spread *= np.outer((height, width), (height, width))
     minor, major = 2 * np.sqrt(np.linalg.eigvalsh(spread))  # half axes
     h = ((major - minor) / (major + minor)) ** 2
     return float(np.pi * (major + minor) * (1 + 3 * h / (10 + np.sqrt(4 - 3 * h))))

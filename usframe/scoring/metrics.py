@@ -164,13 +164,12 @@ class _Masks:
         """Metric that takes surfaces -> its value on each slice in its plane, None where neither has the object."""
         names = [name for name, taken in self.scoring.taken.items() if "surfaces" in taken]
         values: dict[str, list[float | None]] = {name: [None] * len(self.shown) for name in names}
+        planes = self.masks.planes(self.spacing_mm or PIXELS) if names else []
         for frame in np.flatnonzero(self.shown).tolist():
-            at = slice(frame, frame + 1)
-            surfaces = self.masks.surfaces(self.spacing_mm or PIXELS, at)
             for name in names:
                 masks = self.masks.cropped if name in METRICS else self.masks.whole
-                reference, answer = (mask[at] for mask in masks)
-                values[name][frame] = self._score(name, reference, answer, surfaces)
+                reference, answer = (mask[frame : frame + 1] for mask in masks)
+                values[name][frame] = self._score(name, reference, answer, planes[frame])
         return values
 
     @cached_property

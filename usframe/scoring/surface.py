@@ -30,12 +30,30 @@ def measure_surfaces(
     ``origin``: where the first voxel of the masks is in the volume that they were cut from. A volume of one slice
     is measured in its plane; in any other the first and the last slice end an object.
     """
-    first, second = (_surface_points(mask) + np.array(origin, np.int32) for mask in (answer, reference))
+    axes = (1, 2) if len(answer) == 1 else (0, 1, 2)
+    first, second = (_surface_points(mask, axes) + np.array(origin, np.int32) for mask in (answer, reference))
     return Surfaces(_nearest(first, second, spacing), _nearest(second, first, spacing))
 
 
-def _surface_points(mask: NDArray[np.bool_]) -> Points:
-    """Indices (N, 3) of the surface voxels, ascending."""
+def measure_planes(
+    answer: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    spacing: Sequence[float],
+    origin: Sequence[int] = (0, 0, 0),
+) -> list[Surfaces]:
+    """`measure_surfaces` of each slice in its plane, of all at once: they lie farther apart than they are wide."""
+    apart = 1 + 2 * float(np.hypot(*np.multiply(answer.shape[1:], spacing[1:])))
+    first, second = (_surface_points(mask, (1, 2)) + np.array(origin, np.int32) for mask in (answer, reference))
+    sides = []
+    for points, others in ((first, second), (second, first)):
+        distances = _nearest(points, others, (apart, *spacing[1:]))
+        distances[distances > apart / 2] = np.inf
+        sides.append(np.split(distances, np.searchsorted(points[:, 0] - origin[0], np.arange(1, len(answer)))))
+    return [Surfaces(*pair) for pair in zip(*sides, strict=True)]
+
+
+def _surface_points(mask: NDArray[np.bool_], axes: Sequence[int]) -> Points:
+    """Indices (N, 3) of the voxels with a face on the outside along one of ``axes``, ascending."""
     if not mask.any():
         return np.empty((0, 3), np.int32)
     window = tuple(
@@ -46,7 +64,7 @@ def _surface_points(mask: NDArray[np.bool_]) -> Points:
     for part in blocks(inside.shape):
         first = max(part.start - 1, 0)  # a voxel's neighbours lie on the slice before and the slice behind it
         slab = inside[first : part.stop + 1]
-        core = _inside(slab, (1, 2) if len(mask) == 1 else (0, 1, 2))
+        core = _inside(slab, axes)
         own = slice(part.start - first, part.stop - first)
         points = np.argwhere(slab[own] & ~core[own]) + np.array([part.start, 0, 0])
         found.append(points.astype(np.int32))

@@ -1,4 +1,4 @@
-"""Cases in three lanes: one is read while the network has another and a third is scored and drawn.
+"""Cases in three lanes: one is read and prompted while the network has another and a third is scored and drawn.
 
 Each lane is a thread that has one case at a time, all in the same order. The network's is the main one, where
 Ctrl-C arrives. It waits where reading takes longer than the network does, and where no more cases may be in hand.

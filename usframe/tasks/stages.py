@@ -48,6 +48,8 @@ def run_stages(
     """
     config = experiment.config
     reading, extents = begin(experiment, case, result)
+    with result.timed("prompt"):
+        prompted = {mode: experiment.prompts(case, reading, extents, mode) for mode in config.modes}
     yield
 
     def count(slices: int) -> None:
@@ -55,9 +57,8 @@ def run_stages(
         progress(slices)
 
     segmented: list[tuple[Mode, dict[Variant, list[Prompt]], dict[Variant, Segmentation]]] = []
-    for mode in config.modes:
+    for mode, (sets, notes) in prompted.items():
         with result.timed("prompt"):
-            sets, notes = experiment.prompts(case, reading, extents, mode)
             found = find_objects(experiment, case, reading, extents, mode, backbone, count)
             sets |= found.prompts
         result.notes += notes + found.notes
