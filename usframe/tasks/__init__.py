@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -130,9 +131,18 @@ def join(out: str, output: Output, *, onto: str = "", overwrite: bool = False, f
 
 
 def _function(named: str) -> Any:
-    """What ``module:name`` is in this folder."""
+    """What ``module:name`` is in this folder.
+
+    Modules stay, so what they are made of is not searched for garbage, neither now nor while the network runs.
+    """
     module, _, name = named.partition(":")
-    return getattr(import_module(f"usframe.tasks.{module}"), name)
+    gc.disable()
+    try:
+        found = getattr(import_module(f"usframe.tasks.{module}"), name)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return found
 
 
 def load(config: schema.Common, problems: Sequence[str] = ()) -> Plugins:
