@@ -8,6 +8,8 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 
 import nibabel as nib
@@ -222,8 +224,11 @@ def test_propagation_prompts_few_slices_and_scores_the_others_apart(data):
     assert json.loads((data.out / "run.json").read_text())["slices"]["encoded"] == 15
 
 
+ACCELERATE = files("usframe_configs") / "accelerate"
+CONFIGURED = ["accelerate.commands.launch", "--config_file"]
 LAUNCHERS = {
     "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port"],
+    "one machine": [*CONFIGURED, str(ACCELERATE / "gpus.yaml"), "--num_processes", "2", "--main_process_port"],
     "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port"],
 }
 
@@ -234,6 +239,18 @@ def test_two_processes_write_the_same_files_as_one(data, tmp_path, launcher):
     both = data._replace(out=tmp_path / "both")
     start([], data)
     start(["-m", *LAUNCHERS[launcher], free_port()], both)
+    assert json.loads((both.out / "run.json").read_text())["processes"] == 2
+    assert results(both.out) == results(data.out)
+
+
+def test_two_machines_write_the_same_files_as_one(data, tmp_path):
+    """Two launchers, as on two machines, with a process each."""
+    both, port = data._replace(out=tmp_path / "both"), free_port()
+    start([], data)
+    where = ["--num_processes", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", port]
+    launcher = ["-m", *CONFIGURED, str(ACCELERATE / "nodes.yaml"), *where, "--machine_rank"]
+    with ThreadPoolExecutor() as machines:
+        list(machines.map(lambda rank: start([*launcher, rank], both), "01"))
     assert json.loads((both.out / "run.json").read_text())["processes"] == 2
     assert results(both.out) == results(data.out)
 

@@ -1,0 +1,1 @@
+"""Files for `accelerate launch --config_file`."""
