@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ from .grid import (
     to_dhw,
 )
 from .headers import Header, read_header
-from .slicer import merge_segments, resample
+from .slicer import describe_segments, is_segmentation, merge_segments, resample
 from .streams import check_voxels, listening
 
 NATURAL = "whd"
@@ -69,7 +70,7 @@ class SimpleITKReader:
         image, header = _open(path)
         notes: tuple[str, ...] = ()
         names: dict[int, str] = {}
-        cropped = path.name.lower().endswith(".seg.nrrd")
+        cropped = is_segmentation(path)
         if cropped:
             image, notes, names = merge_segments(image, path)
             if onto is not None:
@@ -112,7 +113,9 @@ class SimpleITKReader:
         shape = header.GetSize()
         return in_dhw(three_axes(shape, kept_axes(shape, path), order), order)
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+    def write(
+        self, path: Path, mask: NDArray[np.uint8], grid: Grid, *, names: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
         own = own_grid(grid, "itk")
         stored = own.to_stored(mask) if own else mask.transpose(2, 1, 0)
         image = sitk.GetImageFromArray(np.ascontiguousarray(stored.T), isVector=False)
@@ -120,6 +123,8 @@ class SimpleITKReader:
         image.SetOrigin(origin)
         image.SetSpacing(spacing)
         image.SetDirection(direction)
+        if is_segmentation(path) or (names and path.suffix.lower() == ".nrrd"):
+            describe_segments(image, names)
         try:
             sitk.WriteImage(image, str(path), useCompression=path.suffix.lower() != ".hdr")
         except RuntimeError as error:

@@ -7,6 +7,7 @@ The keys ``SegmentN_LabelValue`` and ``SegmentN_Layer`` are described in Slicer'
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,39 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
+from usframe.arrays import values_of
 
 SEGMENT = re.compile(r"Segment(\d{1,9})_\w+")
+LABELMAP = "Binary labelmap"
+# Okabe and Ito (2008), as on the pages.
+COLOURS = ("0.90 0.62 0", "0.34 0.71 0.91", "0 0.62 0.45", "0.80 0.47 0.65", "0.94 0.89 0.26", "0.84 0.37 0")
+
+
+def is_segmentation(path: Path) -> bool:
+    return path.name.lower().endswith(".seg.nrrd")
+
+
+def describe_segments(image: sitk.Image, names: Mapping[int, str]) -> None:
+    """Give a label map (uint8) the keys by which 3D Slicer shows its values as segments, all in layer 0.
+
+    There is one for each value other than 0 and each of ``names``, by value; those without a name are
+    ``object N``. A name is one line in the file.
+    """
+    shown = values_of(sitk.GetArrayViewFromImage(image))
+    extent = " ".join(f"0 {length - 1}" for length in image.GetSize())
+    keys = {"Segmentation_MasterRepresentation": LABELMAP, "Segmentation_ContainedRepresentationNames": LABELMAP}
+    for number, value in enumerate(sorted({*shown, *names} - {0})):
+        told = {
+            "ID": f"object_{value}",
+            "Name": " ".join(names.get(value, "").split()) or f"object {value}",
+            "Layer": "0",
+            "LabelValue": str(value),
+            "Extent": extent,
+            "Color": COLOURS[(value - 1) % len(COLOURS)],
+        }
+        keys |= {f"Segment{number}_{key}": text for key, text in told.items()}
+    for key, text in keys.items():
+        image.SetMetaData(key, text)
 
 
 def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str, ...], dict[int, str]]:

@@ -28,16 +28,18 @@ OTHERS = {
     **dict.fromkeys((*DICOM, *(f"/{suffix}" for suffix in DICOM)), ".nii.gz"),
 }
 
+FORMATS = {"dicom": ".dcm", "slicer": ".seg.nrrd"}
+
 
 def mask_suffix(source_suffix: str, mask_format: str = "auto") -> str:
     """The suffix of a mask for a source: the same, unless it loses values or cannot be written.
 
     That is .png for .jpg, .nrrd for .seg.nrrd, .nii.gz for DICOM, and .tif for videos and folders of pictures.
-    In the ``mask_format`` dicom it is .dcm.
+    In the ``mask_format`` dicom it is .dcm, and in slicer .seg.nrrd.
     """
     suffix = source_suffix.lower()
-    if mask_format == "dicom":
-        return ".dcm"
+    if mask_format in FORMATS:
+        return FORMATS[mask_format]
     return OTHERS.get(suffix, ".tif" if suffix.startswith("/") else source_suffix)
 
 

@@ -1,11 +1,13 @@
 """3D Slicer's .seg.nrrd: segments in layers, cropped to what is segmented, put back on the volume."""
 
+import re
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -13,6 +15,8 @@ from usframe_plugins.readers.itk import SimpleITKReader
 from usframe_plugins.readers.nifti import NiftiReader
 
 from usframe import ReadError, Volume
+from usframe.cli import main
+from usframe.data.writers import write_mask
 
 READER = SimpleITKReader()
 SPACING, ORIGIN = (0.3, 0.4, 0.9), (10.0, -20.0, 30.0)
@@ -198,3 +202,51 @@ def test_nibabel_agrees_where_the_segmentation_lies(tmp_path):
     np.testing.assert_array_equal(
         nib.load(tmp_path / "labels.nii.gz").dataobj, nib.load(tmp_path / "case.nii.gz").dataobj
     )
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    values=st.sets(st.integers(1, 255), max_size=5),
+    names=st.dictionaries(st.integers(1, 255), st.text("aé ;:=#\n", max_size=8), max_size=5),
+    suffix=st.sampled_from([".seg.nrrd", ".nrrd"]),
+)
+def test_a_mask_is_written_as_slicer_has_it_and_read_back(tmp_path_factory, values, names, suffix):
+    folder = tmp_path_factory.mktemp("slicer")
+    sitk.WriteImage(recording(np.zeros((6, 8, 10), np.uint8)), str(folder / "volume.nrrd"))
+    volume = READER.read(folder / "volume.nrrd")
+    mask = np.zeros((6, 8, 10), np.uint8)
+    mask.flat[7 : 7 + len(values)] = sorted(values)
+    write_mask(path := folder / f"mask{suffix}", mask, volume, names=names)
+    np.testing.assert_array_equal(READER.read(path, onto=volume).data, mask)
+    np.testing.assert_allclose(READER.read(path, onto=volume).grid.affine, volume.grid.affine)
+    segments = keys_of_segments(path)
+    if suffix == ".nrrd" and not names:
+        assert not segments
+        return
+    assert [int(keys["LabelValue"]) for keys in segments] == sorted(values | {*names})
+    for keys in segments:
+        assert keys["Layer"] == "0"
+        called = " ".join(names.get(int(keys["LabelValue"]), "").split())
+        assert keys["Name"] == (called or f"object {keys['LabelValue']}")
+        assert all(0 <= float(part) <= 1 for part in keys["Color"].split())
+    if suffix == ".seg.nrrd":
+        assert READER.read(path, onto=volume).names == {int(keys["LabelValue"]): keys["Name"] for keys in segments}
+
+
+def keys_of_segments(path: Path) -> list[dict[str, str]]:
+    """The keys of every segment, from the lines of the header."""
+    header = path.read_bytes().split(b"\n\n", 1)[0].decode()
+    found: dict[int, dict[str, str]] = {}
+    for number, key, text in re.findall(r"^Segment(\d+)_(\w+):=(.*)$", header, re.MULTILINE):
+        found.setdefault(int(number), {})[key] = text
+    return [found[number] for number in sorted(found)]
+
+
+def test_a_run_names_objects_for_slicer(data):
+    """For NIfTI volumes too, where they are."""
+    done = CliRunner().invoke(main, data.request("-p", "mask", "mask_format=slicer", "objects={1: lumen}"))
+    assert done.exit_code == 0, done.output
+    volume = NiftiReader().read(data.volumes / "case_0.nii.gz")
+    seen = READER.read(data.out / "masks/mask/case_0.seg.nrrd", onto=volume)
+    assert seen.names == {1: "lumen", 2: "object 2"}
+    assert {*np.unique(seen.data)} == {0, 1, 2}

@@ -39,7 +39,7 @@ Multimask = Literal["auto", "always", "never"]
 Fill = Literal["memory", "shape", "both"]
 Candidate = Literal["best", "first"]
 Surface = Literal["none", "stl"]
-MaskFormat = Literal["auto", "dicom"]
+MaskFormat = Literal["auto", "dicom", "slicer"]
 Crop = Literal["none", "scan"]
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
