@@ -5,16 +5,21 @@ from html import unescape
 from pathlib import Path
 
 
-def check_whole(page: str, folder: Path, *, figures: int) -> None:
-    """Figures are inside, and addresses are parts of the page or files beside it. Raises `AssertionError`."""
+def check_whole(page: str, folder: Path, *, figures: int, pictures: int = 0) -> None:
+    """Figures and pictures are inside, and addresses are parts of the page or files beside it.
+
+    Raises `AssertionError`.
+    """
     assert page.count("<svg") == page.count("</svg>") == figures
-    assert "<img" not in page
+    assert page.count("<img") == page.count('<img src="data:image/webp;base64,UklGR') == pictures
     names = re.findall(r'\bid="([^"]+)"', page)
     assert len(names) == len(set(names))
     parts = set(re.findall(r"url\(([^)]+)\)", page))
     addresses = {address.strip("'\"") for address in parts | set(re.findall(r'\b(?:href|src)="([^"]*)"', page))}
-    assert {"run.json", "experiment.yaml"} <= addresses
+    assert {"run.json", "experiment.yaml"} <= addresses or "prepare.json" in addresses
     for address in addresses:
+        if address.startswith("data:"):
+            continue
         if address.startswith("#"):
             assert address[1:] in names
         else:

@@ -52,4 +52,4 @@ def test_a_sentence_for_a_paper_and_the_papers_of_the_network():
         "prompts box, mask, mode slice, seed 3."
     )
     assert [paper.split(",")[0] for paper in papers] == ["Ma et al.", "Ravi et al."]
-    assert cited({"seed": 1}, "Segmented", []) == ["Scored with usframe, seed 1."]
+    assert cited({"seed": 1}, "Scored", []) == ["Scored with usframe, seed 1."]

@@ -55,7 +55,10 @@ def test_a_training_leaves_checkpoints_curves_and_gains(data: DataSet, recipe: s
     checkpoints = {f"checkpoint_{which}.{kind}" for which in ("best", "last") for kind in ("pt", "safetensors")}
     tables = {"curve.csv", "gains.csv", "splits.json", "run.json", "experiment.yaml"}
     assert names >= checkpoints | tables | {"curve.png", "report.html", "state"}
-    check_whole((data.out / "report.html").read_text(encoding="utf-8"), data.out, figures=2)
+    page = (data.out / "report.html").read_text(encoding="utf-8")
+    check_whole(page, data.out, figures=2, pictures=2 * len(("box", "point", "mask")))
+    assert "from box, before the training" in page
+    assert "from box, after the training" in page
     usframe.load_backbone("demo", checkpoint=data.out / "checkpoint_best.pt", device="cpu")
     with (data.out / "gains.csv").open() as file:
         gains = list(csv.DictReader(file))

@@ -1,16 +1,21 @@
 """`usframe prepare`: splits, fingerprint and cache of real files, by the real command."""
 
 import csv
+import io
 import json
+import re
 import signal
 import subprocess
 import sys
+from base64 import b64decode
 
 import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import AFFINE, write_case
+from PIL import Image
+from whole_pages import check_whole
 
 from usframe.cli import main
 from usframe.data.cache import Cache, open_cached
@@ -57,6 +62,7 @@ def test_a_split_a_table_and_a_record_are_written(data):
         "splits.json",
         "fingerprint.csv",
         "prepare.json",
+        "report.html",
     }
     (fold,) = splits(data)
     assert {part: len(cases) for part, cases in fold.items()} == {"train": 2, "val": 1}
@@ -154,6 +160,40 @@ def test_the_cache_is_a_data_set_with_the_same_values(data):
         main, cached._replace(out=data.out.parent / "run").request("-p", "box", "overlays=false")
     )
     assert done.exit_code == 0, done.output
+
+
+def pictures_of(page):
+    """Case -> what the page shows of it, RGB."""
+    found = re.findall(r'src="data:image/webp;base64,([^"]+)" alt="A slice of (\w+) ', page)
+    return {case: np.asarray(Image.open(io.BytesIO(b64decode(letters)))) for letters, case in found}
+
+
+def test_the_page_shows_a_slice_of_every_case_and_the_part_it_is_in(data):
+    assert prepare(data, "--cache", "--group", r"(\d)", "objects={1: vessel}").exit_code == 0
+    page = (data.out / "report.html").read_text(encoding="utf-8")
+    check_whole(page, data.out, figures=0, pictures=3)
+    (fold,) = splits(data)
+    for case in (*fold["train"], *fold["val"]):
+        part = "train" if case in fold["train"] else "val"
+        assert f'<strong>{case}</strong><b class="tag">{part}</b>' in page
+    assert "patient 1" in page
+    assert "5 x 36 x 48, 1.5 x 0.4031 x 0.4031 mm" in page
+    assert re.search(r"1 vessel: 0\.\d+ ml", page)
+    shown = pictures_of(page)
+    for picture in shown.values():
+        assert picture.shape == (180, 240, 3)  # 36 x 48 pixels that are square
+        colourful = np.ptp(picture.astype(int), axis=2) > 60
+        assert 0.01 < colourful.mean() < 0.2  # outlines
+    again = prepare(data, "--cache", "--group", r"(\d)", "objects={1: vessel}")
+    assert again.exit_code == 0
+    assert pictures_of((data.out / "report.html").read_text(encoding="utf-8")).keys() == shown.keys()
+
+
+def test_the_page_names_the_fold_that_validates_a_case(data):
+    assert prepare(data, "--folds", "3").exit_code == 0
+    page = (data.out / "report.html").read_text(encoding="utf-8")
+    for number, fold in enumerate(splits(data)):
+        assert f'<strong>{fold["val"][0]}</strong><b class="tag">val of fold {number}</b>' in page
 
 
 def test_patients_stay_together_over_folds_and_the_test_part_is_the_same(data):
@@ -343,7 +383,7 @@ def test_stopped_half_way_no_file_is_there_by_half_and_it_goes_on(data, tmp_path
     assert (data.out / "cache/volumes/case_0.npy").stat().st_mtime_ns == first
     kept, wanted = files(data.out), files(whole.out)
     assert {*kept} == {*wanted}
-    assert {name for name in wanted if kept[name] != wanted[name]} == {"prepare.json"}
+    assert {name for name in wanted if kept[name] != wanted[name]} == {"prepare.json", "report.html"}  # the date
 
 
 def test_a_full_disk_leaves_no_file(data, monkeypatch):

@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Split labelled volumes by patient, tabulate what they are like, and cache them if asked.
 
-    Writes OUT/splits.json, OUT/fingerprint.csv, OUT/prepare.json and OUT/cache. KEY=VALUE reaches the keys of task
-    prepare. Exit status as of `usframe run`.
+    Writes OUT/splits.json, OUT/fingerprint.csv, OUT/prepare.json, OUT/report.html and OUT/cache. KEY=VALUE reaches
+    the keys of task prepare. Exit status as of `usframe run`.
     """
     from usframe.tasks import Output, execute
 

@@ -21,11 +21,12 @@ from usframe.plugins import Plugins
 
 
 class About(TypedDict):
-    """What is known about a case: its row of fingerprint.csv, voxel size in mm along D, H, W, and notes."""
+    """What is known about a case: its row of fingerprint.csv, voxel size in mm along D, H, W, notes, a picture."""
 
     fingerprint: dict[str, str | int | float | bool | None]
     spacing_mm: list[float] | None
     notes: list[str]
+    picture: str
 
 
 class Cached(TypedDict):

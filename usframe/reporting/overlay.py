@@ -58,7 +58,7 @@ def write_overlay(
     panels = []
     for frame in _choose(shown, {prompt.frame for prompt in prompts}):
         here = [prompt for prompt in prompts if prompt.frame == frame]
-        picture = _draw(data[frame], None if reference is None else reference[frame], mask[frame], here, size)
+        picture = draw_slice(data[frame], None if reference is None else reference[frame], mask[frame], here, size)
         panels.append(np.vstack([picture, caption(f"frame {frame}{', prompted' if here else ''}", size[0])]))
     montage = _montage(panels)
     width = montage.shape[1]
@@ -92,7 +92,7 @@ def _panel_size(shape: tuple[int, ...], spacing_mm: Sequence[float] | None) -> t
     return max(int(width), 120), max(int(width * ratio), 40)
 
 
-def _draw(
+def draw_slice(
     image: NDArray[np.float32],
     reference: NDArray[Any] | None,
     mask: NDArray[np.uint8],

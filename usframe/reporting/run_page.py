@@ -96,7 +96,7 @@ def write_report(
         script=page_script() if seen else "",
         beside=seen is not None and seen.beside,
         lowest=_lowest(summary["scores"]),
-        did="Segmented",
+        did="Segmented" if run.get("backbone") else "Scored",
         prompts=[name for name in summary["scores"] if summary["marks"].get(name) != NO_NETWORK],
     )
     write_file(path, html)

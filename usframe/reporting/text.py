@@ -44,15 +44,16 @@ def written(out: Path, names: Iterable[str]) -> str:
     return f"Wrote {escape(str(out))}/: {', '.join(name for name in names if (out / name).exists())}"
 
 
-def fingerprint_table(summary: Mapping[str, Mapping[str, Any]]) -> str:
-    """The answer of `usframe.data.fingerprint.summarise_fingerprint` as plain text, a line per quantity."""
+def fingerprint_lines(summary: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """The answer of `usframe.data.fingerprint.summarise_fingerprint` as cells, a line per quantity."""
     lines = [["over cases", *STATISTICS]]
     lines += [
-        [name.replace(OBJECT, "object ").replace("_", " "), *(_short(values[key]) for key in STATISTICS)]
+        [name.replace(OBJECT, "object ").replace("_", " "), *(short(values[key]) for key in STATISTICS)]
         for name, values in summary.items()
     ]
-    return columns(lines, left={0})
+    return lines
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Four digits, or all of a whole number's."""
     return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"

@@ -79,9 +79,18 @@ def print_gains(gains: Sequence[Gain], out: Path, *, best_step: int) -> None:
 
 
 def write_training(
-    out: Path, curve: Sequence[Mapping[str, float]], gains: Sequence[Gain], run: RunRecord, *, best_step: int
+    out: Path,
+    curve: Sequence[Mapping[str, float]],
+    gains: Sequence[Gain],
+    run: RunRecord,
+    *,
+    best_step: int,
+    examples: Sequence[Sequence[Mapping[str, Any]]] = ((), ()),
 ) -> None:
-    """Write curve.png and report.html. Raises `WriteError`."""
+    """Write curve.png and report.html. Raises `WriteError`.
+
+    ``examples``: those of `usframe.training.examples`, before and after.
+    """
     plot_curve(out / "curve.png", curve, gains, best_step)
     title, steps = f"Training of {run['backbone']}", curve[-1]["step"]
     html = render(
@@ -94,8 +103,17 @@ def write_training(
         best_step=best_step,
         steps=steps,
         figures=figures(curve, gains, best_step),
+        examples=_pairs(*examples),
     )
     write_file(out / "report.html", html)
+
+
+def _pairs(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], str | None]]:
+    """Each example after the training, and the picture of the same before, where there is one."""
+    earlier = {(one["case"], one["prompt"]): one["picture"] for one in before}
+    return [(one, earlier.get((one["case"], one["prompt"]))) for one in after]
 
 
 @plain_style()

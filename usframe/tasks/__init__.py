@@ -44,7 +44,7 @@ WEIGHTS = tuple(f"checkpoint_{name}.{kind}" for name in ("last", "best") for kin
 STATE = ("state/", "state.part/", "state.old/", "tensorboard/")
 TRAINED = (RECORD, *WEIGHTS, "curve.csv", "run.json", "summary.json", *STATE)
 GAINED = ("before.json", "splits.json", "gains.csv", "curve.png", "report.html", "embeddings/")
-PREPARED = ("prepare.json", "splits.json", "fingerprint.csv")
+PREPARED = ("prepare.json", "splits.json", "fingerprint.csv", "report.html")
 
 TASKS = {
     "predict": Task(

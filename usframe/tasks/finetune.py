@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from accelerate import Accelerator
 
@@ -22,9 +22,8 @@ from usframe.files import write_json
 from usframe.inference.checkpoints import load_weights
 from usframe.inference.verbs import with_memory
 from usframe.objects import name_objects
-from usframe.plain import read_json
 from usframe.plugins import Plugins
-from usframe.reporting.record import describe_run, identify
+from usframe.reporting.record import RunRecord, describe_run, identify
 from usframe.reporting.results import CaseResult, count_totals, print_failures
 from usframe.reporting.text import counted
 from usframe.reporting.training import print_gains, write_gains, write_training
@@ -32,21 +31,17 @@ from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import Output
 from usframe.tasks.launch import launch, leave, prepare_output
 from usframe.tasks.recipe import load_trainable, make_objective, make_samples, strategies_of, validation_of
+from usframe.training import resume
 from usframe.training.embeddings import embeddings_for
+from usframe.training.examples import Answered, before_training, draw_examples
 from usframe.training.labelled import LabelledClips, ScannedCase, Volumes, hold_out, scan_case
 from usframe.training.loop import fit
 from usframe.training.lora import merge_adapters
 from usframe.training.parameters import count_parameters, encoder_is_frozen, learn_prompts
-from usframe.training.validation import ValidationScore, mean_dice
+from usframe.training.validation import mean_dice
 from usframe.types import Backbone
 
-BEFORE, EMBEDDINGS = "before.json", "embeddings"
-
-
-class Before(TypedDict):
-    """What before.json holds."""
-
-    scores: list[ValidationScore]
+EMBEDDINGS = "embeddings"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +110,14 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         write_splits(out / "splits.json", [split])
     validation = validation_of(config, backbone, strategies_of(config, plugins), plugins, accelerator)
     held_out, tracks = training.part(split.val), config.train.recipe != "slice"
-    most = config.train.validation_slices
+    read = partial(hold_out, read=training.read, slices=config.train.validation_slices, volume=tracks)
+    score = partial(validation.score_all, held_out, read)
 
-    def score() -> list[ValidationScore]:
-        return validation.score_all(held_out, partial(hold_out, read=training.read, slices=most, volume=tracks))
+    def look() -> Answered:
+        examples = draw_examples(validation, held_out, read) if accelerator.is_main_process else []
+        return {"scores": score(), "examples": examples}
 
-    before = _before(out, score, accelerator)
+    before = before_training(out, look, accelerator)
     encode = embeddings_for(config, backbone, out / EMBEDDINGS)
     progress = fit(
         make_objective(config, backbone, plugins, encode),
@@ -137,7 +134,7 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
     parameters = count_parameters(backbone)
     merge_adapters(backbone.module)
     load_weights(backbone.module, out / "checkpoint_best.pt")
-    after = score()
+    after = look()
     if accelerator.is_main_process:
         seconds = time.monotonic() - started
         run = describe_run(config, identity, accelerator.device, accelerator.num_processes, seconds)
@@ -146,13 +143,27 @@ def finetune(config: Finetune, plugins: Plugins, output: Output) -> int:
         if encode:
             run["notes"] += encode.store.notes
             run |= {"embeddings": {"kept": encode.store.hits, "made": encode.store.misses}}
-        write_json(out / "run.json", run)
-        gains = write_gains(out, before, after, training.read.names)
-        write_training(out, progress.curve, gains, run, best_step=progress.best_step)
-        if not output.quiet:
-            print_gains(gains, out, best_step=progress.best_step)
+        _write(out, before, after, progress, run, training.read.names, output)
     leave(accelerator)
     return 0
+
+
+def _write(
+    out: Path,
+    before: Answered,
+    after: Answered,
+    progress: resume.Progress,
+    run: RunRecord,
+    names: Mapping[int, str],
+    output: Output,
+) -> None:
+    """Write what a training has shown, and say it. Raises `WriteError`."""
+    write_json(out / "run.json", run)
+    gains = write_gains(out, before["scores"], after["scores"], names)
+    examples = [before.get("examples", []), after.get("examples", [])]
+    write_training(out, progress.curve, gains, run, best_step=progress.best_step, examples=examples)
+    if not output.quiet:
+        print_gains(gains, out, best_step=progress.best_step)
 
 
 def dry_run(config: Finetune, plugins: Plugins, output: Output) -> int:
@@ -230,21 +241,3 @@ def make_source(training: Training) -> LabelledClips:
         empty=train.empty,
         versions=train.cache,
     )
-
-
-def _before(
-    out: Path, score: Callable[[], list[ValidationScore]], accelerator: Accelerator
-) -> list[ValidationScore]:
-    """The scores before the first step, kept for a training that goes on."""
-    path = out / BEFORE
-    if path.exists():
-        try:
-            kept: Before = read_json(path, Before)
-        except (OSError, ValueError) as error:
-            raise RequestError(f"{path} cannot be read ({error}); add overwrite=true to begin anew") from error
-        return kept["scores"]
-    scores = score()
-    if accelerator.is_main_process:
-        write_json(path, {"scores": scores})
-    accelerator.wait_for_everyone()
-    return scores

@@ -27,9 +27,10 @@ from usframe.files import write_json
 from usframe.objects import name_objects
 from usframe.plain import read_json
 from usframe.plugins import Plugins
+from usframe.reporting.page.data_set import MOST, draw_case, write_data_set
 from usframe.reporting.record import describe_host
 from usframe.reporting.results import CaseResult, count_totals, list_failures, print_failures
-from usframe.reporting.text import counted, fingerprint_table, written
+from usframe.reporting.text import columns, counted, fingerprint_lines, written
 from usframe.session.folder import open_folder
 from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.tasks import PREPARED, Output
@@ -37,6 +38,7 @@ from usframe.tasks import PREPARED, Output
 RECORD = "prepare.json"
 SPLITS = "splits.json"
 FINGERPRINT = "fingerprint.csv"
+PAGE = "report.html"
 SETTINGS = (
     *("volumes", "labels", "label_suffix", "layout", "label_layout", "intensity", "geometry", "axis"),
     *("objects", "time_point"),
@@ -57,12 +59,16 @@ def prepare(config: Prepare, plugins: Plugins, output: Output) -> int:
     out = config.folder
     _open_folder(config, patients)
     cache = Cache(out / CACHE, plugins) if config.cache else None
-    results = run_cases(partial(prepare_case, config, plugins, cache), cases, output)
+    pictures: dict[str, str] = {}
+    results = run_cases(partial(prepare_case, config, plugins, cache, pictures), cases, output)
     stop_if_interrupted(results)
     print_failures(results)
     record = _describe(config, patients, splits, results)
-    record |= describe_host(config, time.perf_counter() - started)
-    _write(out, cases, splits, results, record, cache)
+    host = describe_host(config, time.perf_counter() - started)
+    record |= host
+    left = _write(out, cases, splits, results, record, cache)
+    about = (left, patients, _fingerprints(results), record["fingerprint"], pictures, record["failures"])
+    write_data_set(out / PAGE, {**host, "notes": record["notes"]}, *about)
     if output.json:
         print(json.dumps({"out": config.out, **record}, indent=2))
     elif not output.quiet:
@@ -71,15 +77,23 @@ def prepare(config: Prepare, plugins: Plugins, output: Output) -> int:
 
 
 def prepare_case(
-    config: Prepare, plugins: Plugins, cache: Cache | None, case: Case, result: CaseResult, progress: Progress
+    config: Prepare,
+    plugins: Plugins,
+    cache: Cache | None,
+    pictures: dict[str, str],
+    case: Case,
+    result: CaseResult,
+    progress: Progress,
 ) -> None:
-    """Read, describe and cache one case, unless the cache has it. Raises `CaseError`."""
+    """Read, describe, draw and cache one case, unless the cache has it. Raises `CaseError`."""
     with result.timed("read"):
         about = cache.about(case) if cache else None
         if about is None:
             about = _read(case, config, plugins, cache)
     result.fingerprint = about["fingerprint"]
     result.notes += about["notes"]
+    if len(pictures) < MOST:
+        pictures[case.name] = about["picture"]
 
 
 def _read(case: Case, config: Prepare, plugins: Plugins, cache: Cache | None) -> dict[str, Any]:
@@ -96,6 +110,7 @@ def _read(case: Case, config: Prepare, plugins: Plugins, cache: Cache | None) ->
         ),
         "spacing_mm": None if spacing is None else [float(mm) for mm in spacing],
         "notes": [*reading.notes, *unknown],
+        "picture": draw_case(reading.data, reading.labels, spacing),
     }
     if cache:
         cache.put(case, reading.data, reading.labels_with(config.ignore), about)
@@ -190,8 +205,11 @@ def _write(
     results: Sequence[CaseResult],
     record: Mapping[str, Any],
     cache: Cache | None,
-) -> None:
-    """Write the files of OUT. Raises `CaseError` where failures leave a fold without training or validation."""
+) -> list[Split]:
+    """Write the tables of OUT; the splits without what failed.
+
+    Raises `CaseError` where failures leave a fold without training or validation.
+    """
     write_fingerprint(out / FINGERPRINT, _fingerprints(results))
     if cache:
         known = {case.name: about["spacing_mm"] for case in cases if (about := cache.about(case))}
@@ -202,10 +220,11 @@ def _write(
         (out / SPLITS).unlink(missing_ok=True)
         raise CaseError(f"fold {short[0]}: all cases of a part failed, so {out / SPLITS} was not written")
     write_splits(out / SPLITS, left)
+    return left
 
 
 def _show(out: Path, record: Mapping[str, Any]) -> None:
-    print(fingerprint_table(record["fingerprint"]))
+    print(columns(fingerprint_lines(record["fingerprint"]), left={0}))
     for number, fold in enumerate(record["folds"]):
         parts = [
             f"{part} {counted(fold[part]['cases'], 'case')} of {counted(fold[part]['patients'], 'patient')}"
@@ -217,4 +236,4 @@ def _show(out: Path, record: Mapping[str, Any]) -> None:
         print(escape(f"note: {note}"))
     total, failed = record["cases"]["total"], record["cases"]["failed"]
     print(f"{total - failed} of {counted(total, 'case')} in {record['seconds']:.0f} s")
-    print(written(out, (SPLITS, FINGERPRINT, RECORD, CACHE)))
+    print(written(out, (SPLITS, FINGERPRINT, RECORD, PAGE, CACHE)))

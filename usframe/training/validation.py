@@ -18,9 +18,10 @@ from usframe.intensity import Slices
 from usframe.plugins.arguments import needs_labels
 from usframe.prompting.frames import choose_frames
 from usframe.prompting.strategies import make_prompts
+from usframe.scoring.baselines import frames_of
 from usframe.scoring.metrics import RowKey, Scoring, score_case
 from usframe.scoring.rows import without
-from usframe.types import Backbone, PromptStrategy
+from usframe.types import Backbone, Prompt, PromptStrategy, Segmentation
 
 T = TypeVar("T")
 PROPAGATED = "propagated"
@@ -73,22 +74,28 @@ class Validation:
         """From clean prompts on each labelled slice, over all slices; or, to propagate, from each object's largest
         slice, over its slices without a prompt.
         """
-        image, labels, mode = held_out.image, held_out.labels, held_out.mode
+        labels, mode, known = held_out.labels, held_out.mode, getattr(self.backbone, "learned", ())
         tracks = mode == "propagate"
-        chosen = choose_frames(labels, "largest") if tracks else None
-        sets = {name: make_prompts(labels, one, frames=chosen) for name, one in self.strategies.items()}
-        known = getattr(self.backbone, "learned", ())
-        sets = {name: [p for p in asked if not p.learned or p.object_id in known] for name, asked in sets.items()}
-        for name, answer in segment_sets(image, sets, self.backbone, mode, Tracking()).items():
+        for name, (prompts, answer) in self.answer(held_out).items():
             if held_out.ignored is not None:
                 answer = replace(answer, mask=without(answer.mask, held_out.ignored))
             key = RowKey(held_out.name, held_out.name, mode, f"{name} {PROPAGATED}" if tracks else name)
-            prompted = {one: {*frames} for one, frames in (chosen or {}).items()}
+            prompted = frames_of(prompts) if tracks else {}
             for row in score_case(key, labels, answer, None, self.scoring, prompted=prompted, oracle={}):
                 dice = row["scores"]["dice"]
                 untaught = not needs_labels(self.strategies[name]) and known and row["object"] not in known
                 if not untaught and row["slices"] == ("unprompted" if tracks else "all") and dice is not None:
                     yield {"case": row["case"], "object": row["object"], "prompt": row["prompt"], "dice": dice}
+
+    def answer(self, held_out: HeldOut) -> dict[str, tuple[list[Prompt], Segmentation]]:
+        """Strategy -> its prompts for the objects that the network knows, and what it answers."""
+        image, labels, mode = held_out.image, held_out.labels, held_out.mode
+        chosen = choose_frames(labels, "largest") if mode == "propagate" else None
+        sets = {name: make_prompts(labels, one, frames=chosen) for name, one in self.strategies.items()}
+        known = getattr(self.backbone, "learned", ())
+        sets = {name: [p for p in asked if not p.learned or p.object_id in known] for name, asked in sets.items()}
+        answers = segment_sets(image, sets, self.backbone, mode, Tracking())
+        return {name: (sets[name], answer) for name, answer in answers.items()}
 
 
 def mean_dice(scores: Iterable[ValidationScore]) -> dict[str, float]:

@@ -57,7 +57,7 @@ def facts(run: RunRecord) -> dict[str, str]:
 def cited(run: RunRecord, did: str, prompts: Sequence[str]) -> list[str]:
     """A sentence for a paper that says what was ``did``, and what else to cite."""
     backbone, version = run.get("backbone", ""), run.get("versions", {}).get("usframe", "")
-    words = f"{did if backbone else 'Scored'} with usframe {version}".rstrip()
+    words = f"{did} with usframe {version}".rstrip()
     if backbone:
         weights = (run.get("checkpoint_sha256") or "")[:16]
         words += f", network {backbone}" + (f" (SHA-256 of its weights {weights}\u2026)" if weights else "")

@@ -44,6 +44,11 @@ def _encode(image: NDArray[np.float32], side: int, quality: int) -> str:
     shrunk = min(1.0, side / max(height, width))
     size = (max(1, round(width * shrunk)), max(1, round(height * shrunk)))
     grey = resize(image.astype(np.float32), size) if shrunk < 1 else image
+    return webp((grey * 255).round().astype(np.uint8), quality)
+
+
+def webp(picture: NDArray[np.uint8], quality: int = 60) -> str:
+    """A picture (H, W), or (H, W, 3) as RGB, in base 64."""
     file = io.BytesIO()
-    Image.fromarray((grey * 255).round().astype(np.uint8)).save(file, "WEBP", quality=quality, method=2)
+    Image.fromarray(picture).save(file, "WEBP", quality=quality, method=2)
     return b64encode(file.getvalue()).decode()
