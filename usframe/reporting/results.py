@@ -66,7 +66,7 @@ class Totals(Idle):
     notes: list[str]
 
 
-WITH_NETWORK = ("prompt", "segment")  # the stages in the lane of the network, see `usframe.session.lanes`
+WITH_NETWORK = "segment"  # the stage in the lane of the network, see `usframe.session.lanes`
 
 
 @dataclass
@@ -97,7 +97,7 @@ class CaseResult:
     @property
     def seconds_in_line(self) -> float:
         """What the case kept others from the network, waiting for it with them."""
-        return sum(self.seconds.get(stage, 0.0) for stage in ("wait", *WITH_NETWORK))
+        return sum(self.seconds.get(stage, 0.0) for stage in ("wait", WITH_NETWORK))
 
     def add(self, scores: Scores) -> None:
         """Take in the scores of an answer."""
@@ -205,7 +205,7 @@ def count_totals(results: Sequence[CaseResult], *, labelled: bool, notes: Sequen
     if any("kept" in result.slices for result in results):
         slices["kept"] = total("kept")
     totals: Totals = {"slices": slices, "seconds_per_stage": stages, "notes": [*notes, *_merge_notes(results)]}
-    if used := sum(stages.get(stage, 0.0) for stage in WITH_NETWORK):
+    if used := stages.get(WITH_NETWORK, 0.0):
         totals["idle_share"] = round(stages.get("wait", 0.0) / (stages.get("wait", 0.0) + used), 4)
     return totals
 

@@ -58,11 +58,10 @@ def run_stages(
 
     segmented: list[tuple[Mode, dict[Variant, list[Prompt]], dict[Variant, Segmentation]]] = []
     for mode, (sets, notes) in prompted.items():
-        with result.timed("prompt"):
-            found = find_objects(experiment, case, reading, extents, mode, backbone, count)
-            sets |= found.prompts
-        result.notes += notes + found.notes
         with result.timed("segment"):
+            found = find_objects(experiment, case, reading, extents, mode, backbone, count)
+            result.notes += notes + found.notes
+            sets |= found.prompts
             asked = {variant: prompts for variant, prompts in sets.items() if variant not in found.answers}
             answers = found.answers | segment_case(config, reading, asked, extents, mode, backbone, count)
         segmented.append((mode, sets, answers))
