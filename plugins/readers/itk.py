@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ from .grid import (
     to_dhw,
 )
 from .headers import Header, read_header
-from .slicer import merge_segments, resample
+from .slicer import merge_segments, resample, segment_keys
 from .streams import check_voxels, listening
 
 NATURAL = "whd"
@@ -112,7 +113,10 @@ class SimpleITKReader:
         shape = header.GetSize()
         return in_dhw(three_axes(shape, kept_axes(shape, path), order), order)
 
-    def write(self, path: Path, mask: NDArray[np.uint8], grid: Grid) -> None:
+    def write(
+        self, path: Path, mask: NDArray[np.uint8], grid: Grid, *, names: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
+        """In .nrrd the ``names`` of objects stand where 3D Slicer looks for those of segments."""
         own = own_grid(grid, "itk")
         stored = own.to_stored(mask) if own else mask.transpose(2, 1, 0)
         image = sitk.GetImageFromArray(np.ascontiguousarray(stored.T), isVector=False)
@@ -120,6 +124,9 @@ class SimpleITKReader:
         image.SetOrigin(origin)
         image.SetSpacing(spacing)
         image.SetDirection(direction)
+        if path.suffix.lower() == ".nrrd":
+            for key, text in segment_keys(stored, names).items():
+                image.SetMetaData(key, text)
         try:
             sitk.WriteImage(image, str(path), useCompression=path.suffix.lower() != ".hdr")
         except RuntimeError as error:

@@ -1,12 +1,14 @@
 """3D Slicer segmentations (.seg.nrrd): segments in layers, cropped to what is segmented.
 
-The keys ``SegmentN_LabelValue`` and ``SegmentN_Layer`` are described in Slicer's developer guide under
-"Segmentation file format"; files from before they existed keep segment N in layer N with the value 1.
+The keys ``SegmentN_...`` are described in Slicer's developer guide under "Segmentation labelmap file format"
+(slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html); files from before they existed keep
+segment N in layer N with the value 1.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from usframe import ReadError, Volume
+from usframe.arrays import values_of
 
 SEGMENT = re.compile(r"Segment(\d{1,9})_\w+")
 
@@ -53,6 +56,22 @@ def merge_segments(image: sitk.Image, path: Path) -> tuple[sitk.Image, tuple[str
     merged.CopyInformation(image)
     names = {number: name for number, (_, _, name) in zip(ids, segments, strict=True) if name}
     return merged, tuple(notes), names
+
+
+def segment_keys(mask: NDArray[np.uint8], names: Mapping[int, str]) -> dict[str, str]:
+    """What tells 3D Slicer how the objects of a ``mask`` (three axes) are called; nothing where none has a name.
+
+    Slicer leaves out what no key tells of, so objects without a name are called by their value.
+    """
+    if not any(names.values()) or mask.ndim != 3:
+        return {}
+    extent = " ".join(f"0 {length - 1}" for length in mask.shape)
+    keys = {"Segmentation_SourceRepresentation": "Binary labelmap"}
+    for n, value in enumerate(sorted({*names, *values_of(mask)} - {0})):
+        name = " ".join(names.get(value, "").split()) or f"object {value}"
+        told = {"ID": f"object_{value}", "Name": name, "LabelValue": value, "Layer": 0, "Extent": extent}
+        keys |= {f"Segment{n}_{key}": str(item) for key, item in told.items()}
+    return keys
 
 
 def resample(labels: sitk.Image, onto: Volume, path: Path, notes: tuple[str, ...], names: dict[int, str]) -> Volume:

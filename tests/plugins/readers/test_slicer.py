@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from usframe_plugins.readers.itk import SimpleITKReader
 from usframe_plugins.readers.nifti import NiftiReader
 
-from usframe import ReadError, Volume
+from usframe import ReadError, Volume, write_mask
 
 READER = SimpleITKReader()
 SPACING, ORIGIN = (0.3, 0.4, 0.9), (10.0, -20.0, 30.0)
@@ -198,3 +198,48 @@ def test_nibabel_agrees_where_the_segmentation_lies(tmp_path):
     np.testing.assert_array_equal(
         nib.load(tmp_path / "labels.nii.gz").dataobj, nib.load(tmp_path / "case.nii.gz").dataobj
     )
+
+
+# masks with names
+
+
+MASK = np.zeros((6, 8, 10), np.uint8)
+MASK[2:4, 3:5, 2:7] = 1
+MASK[2:4, 5:7, 2:7] = 7
+NAMES = {1: "lumen", 3: "Wand, \u00e4u\u00dfere"}  # 3 is not in the mask, 7 has no name
+
+
+def keys_of(path: Path) -> dict[str, str]:
+    image = sitk.ReadImage(str(path))
+    return {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.startswith("Segment")}
+
+
+def test_a_mask_tells_slicer_what_its_objects_are_called(tmp_path, volume):
+    write_mask(tmp_path / "mask.nrrd", MASK, volume, names=NAMES)
+    keys = keys_of(tmp_path / "mask.nrrd")
+    told = [[keys[f"Segment{n}_{key}"] for key in ("Name", "LabelValue", "Layer")] for n in range(3)]
+    assert told == [["lumen", "1", "0"], ["Wand, \u00e4u\u00dfere", "3", "0"], ["object 7", "7", "0"]]
+    assert len({keys[f"Segment{n}_ID"] for n in range(3)}) == 3
+    assert {keys[f"Segment{n}_Extent"] for n in range(3)} == {"0 9 0 7 0 5"}
+    assert keys["Segmentation_SourceRepresentation"] == "Binary labelmap"
+
+
+def test_as_a_segmentation_such_a_mask_is_read_with_its_names(tmp_path, volume):
+    write_mask(tmp_path / "mask.nrrd", MASK, volume, names=NAMES)
+    (tmp_path / "mask.nrrd").rename(tmp_path / "mask.seg.nrrd")
+    read = READER.read(tmp_path / "mask.seg.nrrd", onto=volume)
+    np.testing.assert_array_equal(read.data, MASK)
+    assert read.names == {**NAMES, 7: "object 7"}
+
+
+@pytest.mark.parametrize(("name", "names"), [("mask.nrrd", {}), ("mask.mha", NAMES)])
+def test_without_names_and_in_other_formats_there_are_no_segments(tmp_path, volume, name, names):
+    write_mask(tmp_path / name, MASK, volume, names=names)
+    assert keys_of(tmp_path / name) == {}
+    np.testing.assert_array_equal(READER.read(tmp_path / name).data, MASK)
+
+
+def test_a_name_of_several_lines_is_one_line(tmp_path, volume):
+    write_mask(tmp_path / "mask.nrrd", MASK, volume, names={1: "left\nSegment9_Name:=right"})
+    assert keys_of(tmp_path / "mask.nrrd")["Segment0_Name"] == "left Segment9_Name:=right"
+    np.testing.assert_array_equal(READER.read(tmp_path / "mask.nrrd").data, MASK)
