@@ -22,6 +22,7 @@ from usframe.inference.support import Support
 from usframe.plugins import Plugins
 from usframe.plugins.arguments import needs_labels
 from usframe.prompting.answers import ask_everywhere
+from usframe.prompting.detections import choose
 from usframe.prompting.files import place_prompts
 from usframe.prompting.frames import Extents, choose_frames, find_extents
 from usframe.prompting.selections import select
@@ -113,8 +114,9 @@ class Experiment:
         config = self.config
         if file := prompt_file(config.frames):
             layout = config.label_layout or config.layout
+            rows, left_out = choose(case.prompts, config.detections)
             placed = place_prompts(
-                case.prompts,
+                rows,
                 reading.volume,
                 extents,
                 plugins=self.plugins,
@@ -123,7 +125,7 @@ class Experiment:
                 allow_outside=config.allow_outside,
             )
             missing = [] if case.prompts else [f"there is no prompt in {file}, so the mask is empty"]
-            return {Variant(mode, FROM_FILE): placed}, missing + _nothing_left(mode, reading, placed)
+            return {Variant(mode, FROM_FILE): placed}, missing + left_out + _nothing_left(mode, reading, placed)
         if reading.labels is None or not self.strategies:
             return {}, []
         rule = config.frames if mode == "propagate" else "every:1"

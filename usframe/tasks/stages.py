@@ -29,7 +29,7 @@ from usframe.reporting.results import CaseResult
 from usframe.scoring.baselines import frames_of
 from usframe.scoring.measures import REFERENCE, MeasureRow, measure_rows
 from usframe.scoring.metrics import RowKey
-from usframe.scoring.quality import quality_rows
+from usframe.scoring.quality import quality_rows, scores_of
 from usframe.scoring.rows import Reference, Scores
 from usframe.session.loop import Progress
 from usframe.tasks.experiment import Experiment, Variant
@@ -143,7 +143,8 @@ def finish(
             write_answer(experiment, case, reading, variant.prompt, answer)
     if variant.draw == 0:
         key = row_key(case, reading, variant)
-        result.quality += quality_rows(key, answer, frames_of([prompt for prompt in prompts if not prompt.learned]))
+        drawn = frames_of([prompt for prompt in prompts if not prompt.learned])
+        result.quality += quality_rows(key, answer, drawn, scores_of(prompts))
         if not experiment.compared:
             result.measures += measure_rows(
                 key, answer.mask, answer.object_ids, volume.spacing_mm, millilitres(reading)

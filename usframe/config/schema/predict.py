@@ -13,6 +13,7 @@ from unicodedata import normalize
 from usframe.config.named import Named, in_list
 from usframe.config.places import at_home, inside
 from usframe.config.schema.frames import (
+    Detections,
     frames_problems,
     prompt_file,
     selection_in,
@@ -84,9 +85,9 @@ class Predict(Paired, Networked, Scored):
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
     cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices
-    or ``file:PATH``. ``fill``: what propagation takes slices without a prompt from, see
-    `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
-    [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
+    or ``file:PATH``, of which ``detections`` are chosen. ``fill``: what propagation takes slices without a prompt
+    from, see `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end.
+    ``z_range``: [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
     ``crop``: whether the network is shown only the ``scan`` of a reconstructed volume (`usframe.crop`).
     ``surface``: the format of the surfaces that are written beside the masks. ``mask_format``: that of the masks,
@@ -103,6 +104,7 @@ class Predict(Paired, Networked, Scored):
     box_margin: float = option(0.0, least=0)
     mode: Mode = option("slice")
     frames: str | list[int] = option("largest")
+    detections: Detections = option(Detections)
     fill: Fill = option("memory")
     drift: Drift = option(Drift)
     patience: int = option(0, least=0)
@@ -211,6 +213,10 @@ class Predict(Paired, Networked, Scored):
                 for key, value in {"box_margin": self.box_margin, **drawn}.items()
                 if value
             ]
+        elif self.detections != Detections():
+            problems.append(
+                f"detections.* is for prompts of a file, frames=file:PATH, not for frames={self.frames}"
+            )
         if isinstance(self.frames, list) and self.mode == "slice" and not frames_problems(self.frames):
             problems.append(f"frames={self.frames} is for mode=propagate; slice mode prompts every labelled slice")
         if self.fill != "memory" and "propagate" not in self.modes:
