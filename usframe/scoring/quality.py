@@ -71,10 +71,13 @@ def quality_rows(
     answer: Segmentation,
     prompted: Mapping[int, AbstractSet[int]],
     scores: Mapping[tuple[int, int], float] = MappingProxyType({}),
+    *,
+    expected: bool = True,
 ) -> list[QualityRow]:
     """The rows of every object on the slices where it was answered or is in the mask.
 
     ``prompted``: object id -> slices. ``scores``: (object id, slice) -> how sure a detector was there.
+    ``expected``: whether there is a Dice to be expected, which there is none of where no object is.
     """
     rows: list[QualityRow] = []
     area = _areas(answer)
@@ -97,7 +100,7 @@ def quality_rows(
                     "area_px": int(area[row, frame]),
                     "distance": int(np.abs(frames - frame).min()) if len(frames) else None,
                     "agreement": told[1],
-                    "expected_dice": None if told[2] is None else round(1 - told[2], 4),
+                    "expected_dice": None if told[2] is None or not expected else round(1 - told[2], 4),
                     "name": key.names.get(one, ""),
                     "prompt_score": scores.get((one, frame)),
                 }

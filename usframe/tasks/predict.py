@@ -197,7 +197,7 @@ def join(config: Predict, shards: Sequence[Begun], report: Report, output: Outpu
 
 def planned(config: Predict, cases: Sequence[Case]) -> list[str]:
     """The masks that will be written, from OUT on."""
-    prompts, form = config.labels_of_prompts(), config.mask_format
+    prompts, form = [*config.labels_of_prompts(), *config.fallbacks()], config.mask_format
     paths = [mask_path(Path(), prompt, case, form) for prompt in prompts for case in cases]
     return [path.as_posix() for path in paths]
 
