@@ -117,7 +117,7 @@ def documented(name: str) -> set[str]:
 
 PAGE_OF = {
     **{"run": "configuration", "config": "configuration", "report": "metrics", "demo": "simulator"},
-    **{"weights": "backbones", "join": "cluster"},
+    **{"weights": "backbones", "join": "cluster", "prompts": "propagation"},
 }
 
 

@@ -28,7 +28,7 @@ class Prompt:
 
     ``points``: (N, 2) xy; ``point_labels``: (N,) 1 inside the object, 0 outside; ``box``: (4,) xyxy, the first
     and last column and row that belong to the object; ``mask``: (H, W) bool. ``learned``: none of these, but what
-    the backbone has learned of the object.
+    the backbone has learned of the object. ``score``: how sure the detector was that drew it.
     """
 
     frame: int
@@ -38,6 +38,7 @@ class Prompt:
     box: NDArray[np.float32] | None = None
     mask: NDArray[np.bool_] | None = None
     learned: bool = False
+    score: float | None = None
 
     def __post_init__(self) -> None:
         drawn = not (self.points is None and self.box is None and self.mask is None)

@@ -39,6 +39,8 @@ class Volume:
     ``notes``: what the reader assumed or repaired, one sentence each, shown to the user. ``time``: the header says
     that D counts frames, so its spacing is none. ``flat``: the file has two axes, so D has no thickness.
     ``cropped``: the file holds only the part of its grid that shows an object. ``names``: of objects, by value.
+    ``frames``: what the file of each slice is called, without its suffix, where every slice is one. ``known``: (D,)
+    bool, of labels, the slices that they tell about; None for all.
     """
 
     data: NDArray[Any]
@@ -49,6 +51,8 @@ class Volume:
     flat: bool = False
     cropped: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
+    frames: tuple[str, ...] = ()
+    known: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -45,7 +46,8 @@ class ImageReader:
     """Pictures: PNG, JPEG, TIFF and BMP, through OpenCV.
 
     A picture is (H, W), a .tif of several pages (D, H, W), and so is a folder of pictures, in the order of the
-    numbers in their names; none says how large a pixel is.
+    numbers in their names; none says how large a pixel is. A folder of labels may have masks of some pictures only,
+    which are those of the same names.
     """
 
     folders = True
@@ -55,13 +57,20 @@ class ImageReader:
     ) -> Volume:
         order = axis_order(layout, NATURAL)
         labels = role_of(role, onto) != "volume"
+        names: tuple[str, ...] = ()
         if path.is_dir():
             stored, notes = _decode_folder(path, labels=labels)
+            names = tuple(normalize("NFC", picture.stem) for picture in _pictures(path)) if order[0] == "d" else ()
         else:
             pages, notes = _decode(path, labels=labels)
             stored = np.stack(pages) if len(pages) > 1 else pages[0]
         data = to_dhw(stored, three_axes(stored.shape, tuple(range(stored.ndim)), order), order, path)
-        return Volume(data, None, FileGrid("image", order, stored.shape), notes)
+        frames = onto.frames if labels and onto is not None else ()
+        if names and frames and names != frames and ({*names} & {*frames} or len(names) != len(frames)):
+            data, known = _on_frames(path, data, names, frames)
+            told = f"{len(names)} of {len(data)} frames have a mask of their name; the others are not labelled"
+            return Volume(data, None, FileGrid("image", order, data.shape), (told,), frames=frames, known=known)
+        return Volume(data, None, FileGrid("image", order, stored.shape), notes, frames=names)
 
     def files(self, path: Path) -> list[Path]:
         """The pictures in a folder."""
@@ -173,6 +182,23 @@ def _decode_folder(folder: Path, *, labels: bool) -> tuple[NDArray[Any], tuple[s
     names = f"{pictures[0].name} to {pictures[-1].name}"
     note = f"{len(pictures)} pictures of a folder were read as the slices of one case ({names})"
     return data, (note, *_gaps(pictures), *colour)
+
+
+def _on_frames(
+    path: Path, masks: NDArray[Any], names: Sequence[str], frames: Sequence[str]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """``masks`` on the frames of their names (D, H, W), and which frames these are (D,).
+
+    Raises `ReadError` for a mask of no frame.
+    """
+    if strange := [name for name in names if name not in frames]:
+        whole = f"those of its volume are called {frames[0]} to {frames[-1]}"
+        raise ReadError(f"{path}: no frame is called {strange[0]}, {whole}; name every mask after its frame")
+    at = {name: number for number, name in enumerate(names)}
+    none = np.zeros((1, *masks.shape[1:]), masks.dtype)
+    planes = (masks[at[name]][np.newaxis] if name in at else none for name in frames)
+    data = gather(planes, (len(frames), *masks.shape[1:]), masks.dtype)
+    return data, np.array([name in at for name in frames])
 
 
 def _kind(page: NDArray[Any]) -> str:

@@ -1,7 +1,8 @@
 """3D Slicer segmentations (.seg.nrrd): segments in layers, cropped to what is segmented.
 
-The keys ``SegmentN_LabelValue`` and ``SegmentN_Layer`` are described in Slicer's developer guide under
-"Segmentation file format"; files from before they existed keep segment N in layer N with the value 1.
+The keys ``SegmentN_...`` are described in Slicer's developer guide under "Segmentation labelmap file format"
+(slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html); files from before they existed keep
+segment N in layer N with the value 1.
 """
 
 from __future__ import annotations

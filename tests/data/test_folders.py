@@ -1,5 +1,6 @@
 """Where a folder holds only folders, each of these is one case."""
 
+import csv
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from usframe.data.cases import find_cases, pair_cases
 from usframe.data.reading import read_case
 from usframe.errors import PairingError
 from usframe.plugins.load import load_plugins
+from usframe.training.labelled import Volumes
 
 PLUGINS = load_plugins()
 DISC = (np.hypot(*(np.mgrid[:32, :40] - np.array([16, 18])[:, None, None])) < 9).astype(np.uint8)
@@ -139,3 +141,75 @@ def test_arrays_whose_slices_would_be_slivers_ask_for_their_layout(tmp_path, ord
     told = run(tmp_path, "--dry-run", status=1)
     assert "slivers, so its axes seem to lie in another order; say it with layout=" in told
     assert "slivers" not in run(tmp_path, "--dry-run", f"layout={order}")
+
+
+# masks of some frames only
+
+FEW = {2: LABELS[1], 4: LABELS[3] * 0}  # the second shows the disc, the fourth is known to be empty
+
+
+def some(folder: Path, masks: dict[int, np.ndarray] | None = None) -> None:
+    folder.mkdir(parents=True)
+    for number, picture in (FEW if masks is None else masks).items():
+        assert cv2.imwrite(str(folder / f"{number}.png"), picture)
+
+
+def metrics(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["prompt"] == "box"]
+
+
+def test_frames_without_a_mask_are_not_labelled(tmp_path):
+    frames(tmp_path / "v" / "a", CLIP)
+    some(tmp_path / "l" / "a")
+    told = run(tmp_path, "metrics.per_slice=true")
+    assert "2 of 4 frames have a mask of their name; the others are not labelled" in told
+    counted = {(row["slices"], row["n_slices"]) for row in metrics(tmp_path / "o" / "metrics.csv")}
+    assert counted == {("all", "2"), ("prompted", "1"), ("unprompted", "1")}
+    assert {row["frame"] for row in metrics(tmp_path / "o" / "metrics_per_slice.csv")} == {"1"}
+    _, pages = cv2.imreadmulti(str(tmp_path / "o" / "masks" / "box" / "a.tif"), flags=cv2.IMREAD_UNCHANGED)
+    assert len(pages) == 4
+
+
+def test_a_report_on_some_frames_needs_their_pictures(tmp_path):
+    frames(tmp_path / "v" / "a", CLIP)
+    some(tmp_path / "l" / "a")
+    (tmp_path / "m").mkdir()
+    assert cv2.imwritemulti(str(tmp_path / "m" / "a.tif"), list(LABELS))
+    words = ["report", "--masks", str(tmp_path / "m"), "-l", str(tmp_path / "l"), "-o", str(tmp_path / "s")]
+    assert CliRunner().invoke(main, words).exit_code == 1
+    done = CliRunner().invoke(main, [*words, "-i", str(tmp_path / "v"), "overwrite=true"])
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "s" / "metrics.csv").open(newline="") as file:
+        [row] = [row for row in csv.DictReader(file) if row["slices"] == "all"]
+    assert row["n_slices"] == "2"
+    assert 0 < float(row["dice"]) < 1  # the disc on frame 4 is in the answer, and known to be wrong
+
+
+@pytest.mark.parametrize("masks", [{2: DISC, 9: DISC}, {7: DISC}])
+def test_a_mask_of_no_frame_is_an_error(tmp_path, masks):
+    frames(tmp_path / "v" / "a", CLIP)
+    some(tmp_path / "l" / "a", masks)
+    told = run(tmp_path, status=1)
+    assert f"no frame is called {max(masks)}, those of its volume are called 1 to 4; name every mask after" in told
+
+
+def test_masks_of_other_names_are_taken_in_order_where_every_frame_has_one(tmp_path):
+    frames(tmp_path / "v" / "a", CLIP)
+    some(tmp_path / "l" / "a", {number + 10: LABELS[number] for number in range(4)})
+    assert "have a mask of their name" not in run(tmp_path)
+
+
+def test_nothing_is_learned_from_frames_without_a_mask(tmp_path):
+    for name in ("a", "b"):
+        frames(tmp_path / "v" / name, CLIP)
+        some(tmp_path / "l" / name)
+    [case, _] = find_cases(Paired(volumes=str(tmp_path / "v")), str(tmp_path / "l"), PLUGINS)
+    read = Volumes(Paired(volumes=str(tmp_path / "v")), PLUGINS)
+    images, labels = read(case)
+    np.testing.assert_array_equal(labels, [DISC, DISC * 0])
+    words = ["prepare", "-i", str(tmp_path / "v"), "-l", str(tmp_path / "l"), "-o", str(tmp_path / "p"), "--cache"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(np.load(next(tmp_path.rglob("labels/a.npy"))), labels)
+    assert len(np.load(next(tmp_path.rglob("volumes/a.npy")))) == len(images)

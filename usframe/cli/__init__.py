@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
     "config": "Show every key of an experiment with its value.",
     "join": "Put the shards of a run together.",
+    "prompts": "Write a table of prompts to fill in.",
     "annotate": "Label volumes in the browser.",
     "prepare": "Split, describe and cache labelled volumes for training.",
     "report": "Score masks that are there already, whoever made them.",

@@ -141,4 +141,6 @@ def describe_inputs(case: Case, plugins: Plugins, known: Mapping[str, Any] | Non
 def _plain(row: PromptRow) -> list[Any]:
     arrays = (row.points, row.point_labels, row.box)
     drawn = [None if array is None else np.asarray(array).tolist() for array in arrays]
-    return [row.frame, row.object_id, *drawn, None if row.mask is None else digest(row.mask)]
+    found = None if row.detected is None else [*row.detected.edges, *(row.detected.size or ())]
+    plain = [row.frame, row.object_id, *drawn, None if row.mask is None else digest(row.mask)]
+    return [*plain, row.score, [*row.pictures], found]

@@ -14,17 +14,36 @@ if TYPE_CHECKING:
     from usframe.data.meaning import Meaning
 
 
+@dataclass(frozen=True)
+class Detected:
+    """A box as detectors state it: its left, top, right and bottom edges, from the corner of the picture.
+
+    ``size``: (width, height) of the picture in the unit of the edges: (1, 1) where they are shares of it, None
+    where they are pixels and nothing says of how many.
+    """
+
+    edges: tuple[float, float, float, float]
+    size: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class PromptRow:
-    """A prompt as a file states it; ``where``: file and line; ``mask``: a label file; the rest as in `Prompt`."""
+    """A prompt as a file states it; ``where``: file and line; ``mask``: a label file; the rest as in `Prompt`.
+
+    ``pictures``: what the slice may be called where each is a file of its own; ``frame`` is None where nothing else
+    says which slice is meant. ``detected``: the box of a detector, instead of ``box``.
+    """
 
     where: str
-    frame: int
+    frame: int | None
     object_id: int
     points: NDArray[np.float32] | None = None
     point_labels: NDArray[np.int64] | None = None
     box: NDArray[np.float32] | None = None
     mask: Path | None = None
+    score: float | None = None
+    pictures: tuple[str, ...] = ()
+    detected: Detected | None = None
 
 
 @dataclass(frozen=True)

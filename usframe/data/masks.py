@@ -71,6 +71,8 @@ def read_masks(
 
     labels = read(labels_path, "labels")
     mask = read(mask_path, "mask", None if reader_takes_role(mask_path, plugins) else labels)
+    if labels.frames and image is not None and len(labels.data) != len(mask.data):  # masks of some frames
+        labels = read(labels_path, "labels", read(image, "volume"))
     grid, notes = labels, labels.notes
     if labels.cropped or mask.cropped:
         whole = read(image, "volume") if image is not None else None
@@ -81,7 +83,9 @@ def read_masks(
     reference = place(labels_path, replace(labels, notes=()), role="labels")
     answer = place(mask_path, mask, role="mask")
     sized, per_frame, assumed, taken = measured(grid, settings.axis, settings.spacing)
-    data, ignored, known, counted = judged(reference.data, settings.ignore, sparse=settings.sparse)
+    data, ignored, known, counted = judged(
+        reference.data, settings.ignore, sparse=settings.sparse, known=labels.known
+    )
     told = (*notes, *reference.notes, *answer.notes, *taken, *counted, *([assumed] if assumed else []))
     size: dict[str, Any] = {"spacing_mm": sized.spacing_mm, "grid": sized.grid}
     reference, answer = replace(reference, data=data, **size), replace(answer, **size)

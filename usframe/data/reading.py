@@ -97,7 +97,7 @@ def read_case(case: Case, settings: Paired, plugins: Plugins) -> Reading:
             plugins=plugins,
         )
         names, notes = read.names, notes + read.notes + ((assumed,) if assumed else ())
-        labels, ignored, known, told = judged(read.data, settings.ignore, sparse=settings.sparse)
+        labels, ignored, known, told = judged(read.data, settings.ignore, sparse=settings.sparse, known=read.known)
         notes += told
     try:
         data, repaired = normalise_intensity(volume.data, settings.intensity)
@@ -151,13 +151,14 @@ def read_labels(
 
 
 def judged(
-    labels: NDArray[np.uint8], ignore: int | None, *, sparse: bool
+    labels: NDArray[np.uint8], ignore: int | None, *, sparse: bool, known: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None, NDArray[np.bool_] | None, tuple[str, ...]]:
     """Labels without the value ``ignore``, and ``ignored``, ``known`` and notes as a `Reading` has them.
 
-    With ``sparse`` a slice without any label is unknown instead of empty.
+    With ``sparse`` a slice without any label is unknown instead of empty. ``known``: (D,), the slices that the file
+    tells about, None for all.
     """
-    ignored, known, notes = None, None, []
+    ignored, notes = None, []
     if sparse and not (told := np.array([plane.any() for plane in labels])).all():
         known = told
         notes.append(f"{told.sum()} of {len(told)} slices have labels (sparse=true): only these prompt and count")
@@ -193,4 +194,4 @@ def on_grid(
         notes.append(f"{who} no object" + ", so there is nothing to prompt or score" * (role != "mask"))
     if len([value for value in values if value]) > MANY_OBJECTS:
         notes.append(f"{who} more than {MANY_OBJECTS} objects: is it a volume?")
-    return replace(volume, data=data, notes=(*read.notes, *notes), names=names)
+    return replace(volume, data=data, notes=(*read.notes, *notes), names=names, known=read.known)

@@ -75,6 +75,7 @@ def checked(prompt: Prompt, shape: tuple[int, ...]) -> Prompt:
         box=None if prompt.box is None else _box(prompt.box, shape),
         mask=None if prompt.mask is None else _mask(prompt.mask, shape),
         learned=prompt.learned,
+        score=prompt.score,
     )
 
 

@@ -2,7 +2,8 @@
 
 One row is one prompt. ``case``, ``frame`` (slice, from 0) and ``object`` (1 to 255) say what it points out, and
 ``box`` (x0 y0 x1 y1, or these four columns), ``points`` (x y label; x y label; ...) and ``mask`` (a label file) say
-how, in pixels of the slice.
+how, in pixels of the slice. ``score`` is how sure a detector was. What detectors write themselves is read in
+`usframe.prompting.detections`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -28,13 +28,14 @@ from usframe.errors import CaseError, RequestError, UsframeError
 from usframe.plain import read_json, read_text
 from usframe.plugins.load import Plugins
 from usframe.prompting.answers import checked
+from usframe.prompting.detections import box_on, slice_of
+from usframe.prompting.numbers import number, object_id, score_in, whole
 from usframe.types import Prompt, Volume
 
 EDGES = ("x0", "y0", "x1", "y1")
 NEEDED = ("case", "frame", "object")
-COLUMNS = (*NEEDED, "box", *EDGES, "points", "mask")
+COLUMNS = (*NEEDED, "box", *EDGES, "points", "mask", "score")
 SHOWN = 20
-LARGEST = 1e9  # of a number in a prompt
 
 
 def read_prompt_file(path: Path, *, allow_outside: bool = False) -> dict[str, list[PromptRow]]:
@@ -82,8 +83,9 @@ def place_prompts(
     labels: dict[Path, NDArray[Any]] = {}
     for row in rows:
         try:
-            mask = None
-            _check_frame(row, len(volume.data), extents)
+            mask, shape = None, volume.data.shape
+            frame = slice_of(row, shape[0], volume.frames)
+            _check_frame(frame, row.object_id, shape[0], extents)
             if row.mask is not None:
                 if row.mask not in labels:
                     read = read_volume(
@@ -96,9 +98,10 @@ def place_prompts(
                     )
                     same = read.data.shape == volume.data.shape
                     labels[row.mask] = align(row.mask, read, volume, geometry)[0] if same else read.data
-                mask = _mask(labels[row.mask], row, volume.data.shape)
-            prompt = Prompt(row.frame, row.object_id, row.points, row.point_labels, row.box, mask)
-            prompts.append(checked(prompt, volume.data.shape[1:]))
+                mask = _mask(labels[row.mask], row, frame, shape)
+            box = row.box if row.detected is None else box_on(row.detected, shape[1:])
+            prompt = Prompt(frame, row.object_id, row.points, row.point_labels, box, mask, score=row.score)
+            prompts.append(checked(prompt, shape[1:]))
         except (ValueError, UsframeError) as error:
             problems.append(f"{row.where}: {error}")
     if problems:
@@ -130,8 +133,8 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise RequestError(f"{path}: unknown column {listed}; known: {', '.join(COLUMNS)}")
     if path.suffix == ".csv" and (missing := [name for name in NEEDED if name not in names]):
         raise RequestError(f"{path}: its first line names no column {', '.join(missing)}")
-    for number, row in numbered:
-        yield f"{path}:{number}", {name: cell for name, cell in row.items() if cell not in ("", None)}
+    for at, row in numbered:
+        yield f"{path}:{at}", {name: cell for name, cell in row.items() if cell not in ("", None)}
 
 
 def _case(cells: Mapping[str, Any]) -> str:
@@ -143,11 +146,9 @@ def _case(cells: Mapping[str, Any]) -> str:
 
 
 def _row(where: str, cells: Mapping[str, Any], folder: Path, *, allow_outside: bool) -> PromptRow:
-    frame, object_id = _whole(cells, "frame"), _whole(cells, "object")
+    frame, one = whole("frame", cells["frame"]), object_id("object", cells["object"])
     if frame < 0:
         raise ValueError(f"frame={frame}: slices are counted from 0")
-    if not 1 <= object_id <= 255:
-        raise ValueError(f"object={object_id}: object ids run from 1 to 255")
     box, mask = _box(cells), None
     points, point_labels = _points(cells["points"]) if "points" in cells else (None, None)
     if "mask" in cells:
@@ -157,15 +158,9 @@ def _row(where: str, cells: Mapping[str, Any], folder: Path, *, allow_outside: b
         if not allow_outside and not mask.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"mask={mask} lies outside the folder of the prompts; allow_outside=true reads it")
     if box is None and mask is None and (point_labels is None or not point_labels.any()):
-        raise ValueError("has neither a box nor a mask nor a point with label 1")
-    return PromptRow(where, frame, object_id, points, point_labels, box, mask)
-
-
-def _whole(cells: Mapping[str, Any], name: str) -> int:
-    (number,) = _numbers(name, [cells[name]])
-    if number != int(number):
-        raise ValueError(f"{name}={cells[name]} is not a whole number")
-    return int(number)
+        raise ValueError("has neither a box nor a mask nor a point with label 1; fill it in or take it out")
+    score = score_in(cells["score"]) if "score" in cells else None
+    return PromptRow(where, frame, one, points, point_labels, box, mask, score)
 
 
 def _box(cells: Mapping[str, Any]) -> NDArray[np.float32] | None:
@@ -203,34 +198,24 @@ def _items(cell: Any) -> list[Any]:
 
 
 def _numbers(name: str, items: Sequence[Any]) -> list[float]:
-    numbers = []
-    for item in items:
-        try:
-            numbers.append(float(item))
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(f"{name}: {str(item)[:40]!r} is not a number") from None
-        if isinstance(item, bool) or not math.isfinite(numbers[-1]):
-            raise ValueError(f"{name}: {item!r} is not a number")
-        if abs(numbers[-1]) > LARGEST:
-            raise ValueError(f"{name}: {str(item)[:40]} lies beyond every picture")
-    return numbers
+    return [number(name, item) for item in items]
 
 
-def _check_frame(row: PromptRow, depth: int, extents: Mapping[int, tuple[int, int]]) -> None:
-    if row.frame >= depth:
-        raise ValueError(f"frame={row.frame}, but the last slice of the volume is {depth - 1}")
-    first, last = extents.get(row.object_id, (0, depth - 1))
-    if not first <= row.frame <= last:
-        raise ValueError(f"frame={row.frame} lies outside z_range, which is {first} to {last} for the object")
+def _check_frame(frame: int, object_id: int, depth: int, extents: Mapping[int, tuple[int, int]]) -> None:
+    if frame >= depth:
+        raise ValueError(f"frame={frame}, but the last slice of the volume is {depth - 1}")
+    first, last = extents.get(object_id, (0, depth - 1))
+    if not first <= frame <= last:
+        raise ValueError(f"frame={frame} lies outside z_range, which is {first} to {last} for the object")
 
 
-def _mask(labels: NDArray[Any], row: PromptRow, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _mask(labels: NDArray[Any], row: PromptRow, frame: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The pixels of the object on its slice; a file of nothing but 0 and 1 (or 255) holds the object, whichever."""
     if labels.shape not in (shape, (1, *shape[1:])):
         raise ValueError(f"{row.mask} has the shape (D, H, W) = {labels.shape}, the volume {shape}")
     values = np.unique(labels[labels != 0])
-    plane = labels[row.frame if labels.shape == shape else 0]
+    plane = labels[frame if labels.shape == shape else 0]
     mask: NDArray[np.bool_] = plane != 0 if values.tolist() in ([1], [255]) else plane == row.object_id
     if not mask.any():
-        raise ValueError(f"{row.mask} shows nothing of object {row.object_id} on slice {row.frame}")
+        raise ValueError(f"{row.mask} shows nothing of object {row.object_id} on slice {frame}")
     return mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from usframe.scoring.table import RowKey
 from usframe.selection import APART, least_sure
-from usframe.types import Segmentation
+from usframe.types import Prompt, Segmentation
 
 # The error of a case over that of its slices by pixels, with and without a second way to the masks: its median,
 # and the standard deviation of its logarithm, wide enough for simulated volumes and for real carotid runs.
@@ -24,7 +25,8 @@ SUGGESTED = 3  # slices of an object, at most
 class QualityRow(TypedDict):
     """A row of quality.csv: an object on a slice that was answered, None where there is nothing to tell.
 
-    ``distance``: slices to the nearest prompted one, 0 on it. The rest: see `usframe.quality.Quality`.
+    ``distance``: slices to the nearest prompted one, 0 on it. ``prompt_score``: of the detector whose box prompts
+    it. The rest: see `usframe.quality.Quality`.
     """
 
     case: str
@@ -39,6 +41,7 @@ class QualityRow(TypedDict):
     agreement: float | None
     expected_dice: float | None
     name: str
+    prompt_score: float | None
 
 
 class Expected(TypedDict):
@@ -63,10 +66,18 @@ class NextRow(TypedDict):
     name: str
 
 
-def quality_rows(key: RowKey, answer: Segmentation, prompted: Mapping[int, AbstractSet[int]]) -> list[QualityRow]:
+def quality_rows(
+    key: RowKey,
+    answer: Segmentation,
+    prompted: Mapping[int, AbstractSet[int]],
+    scores: Mapping[tuple[int, int], float] = MappingProxyType({}),
+    *,
+    expected: bool = True,
+) -> list[QualityRow]:
     """The rows of every object on the slices where it was answered or is in the mask.
 
-    ``prompted``: object id -> slices.
+    ``prompted``: object id -> slices. ``scores``: (object id, slice) -> how sure a detector was there.
+    ``expected``: whether there is a Dice to be expected, which there is none of where no object is.
     """
     rows: list[QualityRow] = []
     area = _areas(answer)
@@ -89,11 +100,18 @@ def quality_rows(key: RowKey, answer: Segmentation, prompted: Mapping[int, Abstr
                     "area_px": int(area[row, frame]),
                     "distance": int(np.abs(frames - frame).min()) if len(frames) else None,
                     "agreement": told[1],
-                    "expected_dice": None if told[2] is None else round(1 - told[2], 4),
+                    "expected_dice": None if told[2] is None or not expected else round(1 - told[2], 4),
                     "name": key.names.get(one, ""),
+                    "prompt_score": scores.get((one, frame)),
                 }
             )
     return rows
+
+
+def scores_of(prompts: Iterable[Prompt]) -> dict[tuple[int, int], float]:
+    """(Object id, slice) -> the highest score of a detector that prompts have there."""
+    scored = [(prompt.score, prompt) for prompt in prompts if prompt.score is not None]
+    return {(one.object_id, one.frame): score for score, one in sorted(scored, key=lambda pair: pair[0])}
 
 
 def expect(rows: Iterable[QualityRow]) -> Expected | None:

@@ -38,7 +38,7 @@ from usframe.session.loop import Progress
 from usframe.tasks import Output
 from usframe.tasks.experiment import Experiment, Variant
 from usframe.tasks.predict import Report, run, start
-from usframe.tasks.stages import begin, reference, row_key, segment_case
+from usframe.tasks.stages import begin, row_key, segment_case
 from usframe.types import Backbone, Prompt, Segmentation, Selection
 
 Chosen: TypeAlias = Mapping[int, tuple[int, ...]]  # object id -> its prompted slices, ascending
@@ -216,7 +216,7 @@ class Game:
                 answer = replace(answer, mask=clean_mask(answer.mask, steps, reading.volume.spacing_mm))
         with self.result.timed("score"):
             key = row_key(self.case, reading, Variant("propagate", spent.label, draw))
-            rows = reference(self.experiment, reading).score(key, answer, prompts).rows
+            rows = self.experiment.reference(reading).score(key, answer, prompts).rows
             release(answer.mask)
             reading.rest()
         return [

@@ -101,7 +101,7 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
         if not any(told.split(" (")[0] == name for told in counts):  # without labels it is asked on every slice
             counts[name] = len(reading.data)
     volume, labels = reading.volume, reading.labels
-    named = [] if compared else config.labels_of_prompts()
+    named = [] if compared else [*config.labels_of_prompts(), *config.fallbacks()]
     masks = [mask_path(config.folder, name, case, config.mask_format) for name in named]
     return {
         "case": case.name,

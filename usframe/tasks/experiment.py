@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from usframe.config.named import bound
 from usframe.config.schema import FROM_FILE, Mode, Noise, Predict, prompt_file
 from usframe.crop import find_window
+from usframe.data.axis import voxel_ml
 from usframe.data.case import Case
 from usframe.data.meshes import check_library, surface_notes
 from usframe.data.reading import Reading, read_case
@@ -22,12 +23,15 @@ from usframe.inference.support import Support
 from usframe.plugins import Plugins
 from usframe.plugins.arguments import needs_labels
 from usframe.prompting.answers import ask_everywhere
+from usframe.prompting.detections import choose
+from usframe.prompting.fallback import at_the_centre, empty_frames, of_the_nearest
 from usframe.prompting.files import place_prompts
 from usframe.prompting.frames import Extents, choose_frames, find_extents
 from usframe.prompting.selections import select
 from usframe.prompting.strategies import case_seed, make_prompts
 from usframe.scoring.baselines import frames_of
 from usframe.scoring.metrics import Scoring
+from usframe.scoring.rows import Reference
 from usframe.types import Postprocessing, Prompt, PromptStrategy
 
 
@@ -113,8 +117,9 @@ class Experiment:
         config = self.config
         if file := prompt_file(config.frames):
             layout = config.label_layout or config.layout
+            rows, left_out = choose(case.prompts, config.detections)
             placed = place_prompts(
-                case.prompts,
+                rows,
                 reading.volume,
                 extents,
                 plugins=self.plugins,
@@ -123,7 +128,7 @@ class Experiment:
                 allow_outside=config.allow_outside,
             )
             missing = [] if case.prompts else [f"there is no prompt in {file}, so the mask is empty"]
-            return {Variant(mode, FROM_FILE): placed}, missing + _nothing_left(mode, reading, placed)
+            return {Variant(mode, FROM_FILE): placed}, missing + left_out + _nothing_left(mode, reading, placed)
         if reading.labels is None or not self.strategies:
             return {}, []
         rule = config.frames if mode == "propagate" else "every:1"
@@ -140,7 +145,41 @@ class Experiment:
         if any(chosen.values()):
             silent = [variant.prompt for variant, prompts in sets.items() if not prompts and variant.draw == 0]
             notes += [f"the strategy {name} prompted nothing, so its mask is empty" for name in silent]
+        sets |= self._fallbacks(reading, extents, sets)
         return sets, notes + _nothing_left(mode, reading, [one for prompts in sets.values() for one in prompts])
+
+    def _fallbacks(
+        self, reading: Reading, extents: Extents, sets: Mapping[Variant, Sequence[Prompt]]
+    ) -> dict[Variant, list[Prompt]]:
+        """The prompts on slices that show no object, as sets of their own."""
+        assert reading.labels is not None
+        frames = empty_frames(reading.labels, reading.known) if self.config.fallback != "none" else []
+        if self.config.fallback == "center":
+            return {
+                Variant("slice", name): at_the_centre(reading.labels, frames, extents)
+                for name in self.config.fallbacks()
+            }
+        made = {source: name for name, source in self.config.fallbacks().items()}
+        return {
+            variant._replace(prompt=made[variant.prompt]): of_the_nearest(prompts, frames, extents)
+            for variant, prompts in sets.items()
+            if variant.prompt in made
+        }
+
+    def reference(self, reading: Reading) -> Reference:
+        """What the answers of a case are held against."""
+        assert reading.labels is not None
+        volume = reading.volume
+        return Reference(
+            reading.labels,
+            volume.spacing_mm,
+            self.scoring,
+            bool(self.strategies),
+            per_frame=reading.per_frame,
+            voxel_ml=voxel_ml(volume),
+            ignored=reading.ignored,
+            known=reading.known,
+        )
 
     def free_prompts(
         self, case: Case, reading: Reading, extents: Extents, mode: Mode, objects: Sequence[int]

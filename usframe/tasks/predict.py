@@ -31,6 +31,7 @@ from usframe.inference.verbs import with_memory
 from usframe.objects import name_objects
 from usframe.plugins import Plugins
 from usframe.plugins.messages import nearest
+from usframe.prompting.detections import read_detections
 from usframe.prompting.files import read_prompt_file
 from usframe.reporting.record import describe_run, identify, joined_record
 from usframe.reporting.results import INTERRUPTED, CaseResult, print_failures
@@ -196,7 +197,7 @@ def join(config: Predict, shards: Sequence[Begun], report: Report, output: Outpu
 
 def planned(config: Predict, cases: Sequence[Case]) -> list[str]:
     """The masks that will be written, from OUT on."""
-    prompts, form = config.labels_of_prompts(), config.mask_format
+    prompts, form = [*config.labels_of_prompts(), *config.fallbacks()], config.mask_format
     paths = [mask_path(Path(), prompt, case, form) for prompt in prompts for case in cases]
     return [path.as_posix() for path in paths]
 
@@ -208,7 +209,7 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     """
     cases = find_cases(config, config.labels, plugins, objects=name_objects(config.objects, config.labels))
     if file := prompt_file(config.frames):
-        cases = add_prompts(cases, Path(file), allow_outside=config.allow_outside)
+        cases = add_prompts(cases, Path(file), config)
     known = {case.name: case for case in cases}
     if unknown := [name for name in config.cases if name not in known]:
         raise PairingError(f"cases={','.join(unknown)} not found in {config.volumes}; it has {', '.join(known)}")
@@ -220,10 +221,12 @@ def choose_cases(config: Predict, plugins: Plugins) -> list[Case]:
     return with_patients(found, config.group)
 
 
-def add_prompts(cases: Sequence[Case], path: Path, *, allow_outside: bool = False) -> list[Case]:
+def add_prompts(cases: Sequence[Case], path: Path, config: Predict) -> list[Case]:
     """The cases with their rows of a prompt file. Raises `RequestError` for bad rows and for unknown cases."""
-    rows = read_prompt_file(path, allow_outside=allow_outside)
-    names = [case.name for case in cases]
+    names, outside = [case.name for case in cases], config.allow_outside
+    rows = read_detections(path, names, config.detections.first_slice, allow_outside=outside)
+    if rows is None:
+        rows = read_prompt_file(path, allow_outside=outside)
     if unknown := [name for name in rows if name not in names]:
         wrong = [(rows[name][0].where, f"case {name}{nearest(name, names)}") for name in unknown]
         raise PairingError(*(f"{where}: there is no volume for {case}" for where, case in wrong))

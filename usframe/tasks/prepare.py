@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from usframe.config.schema import Prepare
 from usframe.config.schema.prepare import CACHE, SHARE
 from usframe.data.cache import Cache
@@ -24,6 +26,7 @@ from usframe.data.reading import read_case
 from usframe.data.splits import PARTS, Split, check_leakage, make_splits, read_splits, without, write_splits
 from usframe.errors import CaseError, RequestError, WriteError, escape
 from usframe.files import write_json
+from usframe.intensity import Slices
 from usframe.objects import name_objects
 from usframe.plain import read_json
 from usframe.plugins import Plugins
@@ -113,7 +116,12 @@ def _read(case: Case, config: Prepare, plugins: Plugins, cache: Cache | None) ->
         "picture": draw_case(reading.data, reading.labels, spacing),
     }
     if cache:
-        cache.put(case, reading.data, reading.labels_with(config.ignore), about)
+        data: Slices = reading.data
+        labels = reading.labels_with(config.ignore)
+        if reading.known is not None and not config.sparse:
+            frames = np.flatnonzero(reading.known)
+            data, labels = data[frames], labels[frames]
+        cache.put(case, data, labels, about)
     return about
 
 

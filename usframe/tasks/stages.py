@@ -29,8 +29,8 @@ from usframe.reporting.results import CaseResult
 from usframe.scoring.baselines import frames_of
 from usframe.scoring.measures import REFERENCE, MeasureRow, measure_rows
 from usframe.scoring.metrics import RowKey
-from usframe.scoring.quality import quality_rows
-from usframe.scoring.rows import Reference, Scores
+from usframe.scoring.quality import quality_rows, scores_of
+from usframe.scoring.rows import Scores
 from usframe.session.loop import Progress
 from usframe.tasks.experiment import Experiment, Variant
 from usframe.tasks.found import find_objects
@@ -73,7 +73,8 @@ def run_stages(
             finish(experiment, case, reading, variant, prompts, answers.pop(variant), result, seen)
         if config.baselines and reading.labels is not None:
             with result.timed("score"):
-                for scores in score_baselines(experiment, case, reading, sets, extents, mode):
+                true = {variant: sets[variant] for variant in sets if variant.prompt not in config.fallbacks()}
+                for scores in score_baselines(experiment, case, reading, true, extents, mode):
                     result.add(scores)
     if reading.labels is not None and not experiment.compared:
         result.measures[:0] = measure_labels(config, case, reading)
@@ -135,6 +136,7 @@ def finish(
 ) -> None:
     """Tidy one answer, write it, score it, draw it, and add it to what is ``seen`` on the page."""
     config, volume, labels = experiment.config, reading.volume, reading.labels
+    aside = variant.prompt in config.fallbacks()
     if experiment.steps:
         with result.timed("postprocess"):
             answer = replace(answer, mask=clean_mask(answer.mask, experiment.steps, volume.spacing_mm))
@@ -143,14 +145,18 @@ def finish(
             write_answer(experiment, case, reading, variant.prompt, answer)
     if variant.draw == 0:
         key = row_key(case, reading, variant)
-        result.quality += quality_rows(key, answer, frames_of([prompt for prompt in prompts if not prompt.learned]))
-        if not experiment.compared:
+        drawn = frames_of([prompt for prompt in prompts if not prompt.learned])
+        result.quality += quality_rows(key, answer, drawn, scores_of(prompts), expected=not aside)
+        if not experiment.compared and not aside:
             result.measures += measure_rows(
                 key, answer.mask, answer.object_ids, volume.spacing_mm, millilitres(reading)
             )
+    if aside:
+        result.notes.append(told_of(variant.prompt, prompts, answer))
+        return
     if labels is not None:
         with result.timed("score"):
-            result.add(reference(experiment, reading).score(row_key(case, reading, variant), answer, prompts))
+            result.add(experiment.reference(reading).score(row_key(case, reading, variant), answer, prompts))
     if config.overlays and variant.draw == 0:
         with result.timed("overlay"), drawn_if_possible(result):
             names = (variant.mode, variant.prompt) if experiment.compared else (variant.prompt,)
@@ -165,6 +171,13 @@ def finish(
             )
             if seen:
                 seen.add(variant.prompt, answer, prompts)
+
+
+def told_of(name: str, prompts: Sequence[Prompt], answer: Segmentation) -> str:
+    """What became of prompts on slices that show no object."""
+    asked = {prompt.frame for prompt in prompts}
+    shown = sum(bool(answer.mask[frame].any()) for frame in asked)
+    return f"{name}: of {len(asked)} slices without an object, prompted all the same, {shown} show one in the mask"
 
 
 def write_answer(experiment: Experiment, case: Case, reading: Reading, prompt: str, answer: Segmentation) -> None:
@@ -213,7 +226,7 @@ def score_baselines(
         asked = [p for variant, prompts in (drawn or sets).items() if variant.draw == draw for p in prompts]
         key = row_key(case, reading, Variant(mode, "", draw))
         drawing = experiment.drawing(case, reading, draw)
-        yield reference(experiment, reading).score_baselines(
+        yield experiment.reference(reading).score_baselines(
             key, asked, extents, mode, drawing, several=chooses_several(experiment.config.frames)
         )
 
@@ -221,21 +234,6 @@ def score_baselines(
 def millilitres(reading: Reading) -> float | None:
     """The volume of a voxel; None in a clip, which has none."""
     return None if reading.per_frame else voxel_ml(reading.volume)
-
-
-def reference(experiment: Experiment, reading: Reading) -> Reference:
-    assert reading.labels is not None
-    volume = reading.volume
-    return Reference(
-        reading.labels,
-        volume.spacing_mm,
-        experiment.scoring,
-        bool(experiment.strategies),
-        per_frame=reading.per_frame,
-        voxel_ml=voxel_ml(volume),
-        ignored=reading.ignored,
-        known=reading.known,
-    )
 
 
 def row_key(case: Case, reading: Reading, variant: Variant) -> RowKey:

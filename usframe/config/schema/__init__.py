@@ -3,6 +3,7 @@
 from usframe.config.schema.budget import Budget
 from usframe.config.schema.compare import Compare
 from usframe.config.schema.frames import (
+    Detections,
     chooses_several,
     frames_problems,
     prompt_file,
@@ -39,6 +40,7 @@ __all__ = [
     "Compare",
     "Components",
     "Crop",
+    "Detections",
     "Drift",
     "Fill",
     "Finetune",

@@ -35,6 +35,8 @@ class Compare(Predict):
         ]
         if prompt_file(self.frames) or support_folder(self.frames):
             problems.append(f"frames={self.frames} has no strategies to compare; they are drawn from labels")
+        if self.fallback != "none":
+            problems.append(f"fallback={self.fallback} is not for task=compare")
         if self.mask_format != "auto":
             problems.append(f"mask_format={self.mask_format} is not for task=compare, which writes no masks")
         if self.surface != "none":

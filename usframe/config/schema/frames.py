@@ -1,11 +1,32 @@
 """What ``frames`` and ``z_range`` can be: which slices are prompted, and where objects are looked for."""
 
+# ruff: noqa: RUF009 - option() is dataclasses.field()
+
 import re
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from usframe.config.schema.options import option
 
 FRAMES = re.compile(r"(largest|middle|first)|(every|uniform):([1-9]\d*)")
 RULE = re.compile(r"([A-Za-z0-9][A-Za-z0-9+._-]*):([1-9]\d*)")  # one of a plugin, and how many slices
 PROMPT_FILES = (".csv", ".json")
+Several = Literal["best", "all"]
+
+
+@dataclass
+class Detections:
+    """Which prompts of a file with scores are taken.
+
+    ``least_score``: those of a lower one are left out. ``several``: of the boxes of an object on a slice that have
+    a score the ``best``, or ``all`` as its pieces. ``first_slice``: the number of the first slice, where COCO and
+    YOLO name slices by numbers.
+    """
+
+    least_score: float = option(0.0, least=0, most=1)
+    several: Several = option("best")
+    first_slice: int = option(0, least=0)
 
 
 def prompt_file(rule: Any) -> str:
@@ -34,14 +55,17 @@ def selection_in(rule: Any) -> tuple[str, int] | None:
 
 def frames_problems(rule: Any) -> list[str]:
     """One line for ``frames`` that is neither a rule nor a list of slices nor a prompt file, else none."""
-    if isinstance(rule, str) and (FRAMES.fullmatch(rule) or prompt_file(rule).endswith(PROMPT_FILES)):
+    file = prompt_file(rule)
+    if file.endswith(PROMPT_FILES) or (file and Path(file).is_dir()):
+        return []
+    if isinstance(rule, str) and FRAMES.fullmatch(rule):
         return []
     if selection_in(rule) or support_folder(rule):
         return []
     if isinstance(rule, list) and rule and all(type(frame) is int and frame >= 0 for frame in rule):
         return []
     known = "largest, middle, first, every:N, uniform:K, RULE:K, a list such as [0, 12], support:DIR"
-    known += ", file:PATH (.csv or .json)"
+    known += ", file:PATH (.csv, .json or a folder of YOLO's .txt)"
     return [f"frames={rule} is not possible; choose one of {known}"]
 
 

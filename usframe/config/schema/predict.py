@@ -13,6 +13,7 @@ from unicodedata import normalize
 from usframe.config.named import Named, in_list
 from usframe.config.places import at_home, inside
 from usframe.config.schema.frames import (
+    Detections,
     frames_problems,
     prompt_file,
     selection_in,
@@ -41,6 +42,7 @@ Candidate = Literal["best", "first"]
 Surface = Literal["none", "stl"]
 MaskFormat = Literal["auto", "dicom", "slicer"]
 Crop = Literal["none", "scan"]
+Fallback = Literal["none", "center", "nearest"]
 FILE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]{0,99}")
 FROM_FILE = "file"  # name of the prompts that frames=file:PATH brings
 SUPPORT = "support"  # name of what frames=support:DIR stands for
@@ -84,10 +86,11 @@ class Predict(Paired, Networked, Scored):
 
     ``box_margin`` is in pixels, ``batch_size`` counts the slices encoded at once, ``cases`` names the only
     cases to run, ``label_layout`` is that of the volumes where it is null. ``frames``: a rule, a list of slices
-    or ``file:PATH``. ``fill``: what propagation takes slices without a prompt from, see
-    `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end. ``z_range``:
-    [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
+    or ``file:PATH``, of which ``detections`` are chosen. ``fill``: what propagation takes slices without a prompt
+    from, see `usframe.inference.fill`. ``patience`` counts slices, ``case_timeout`` seconds; 0 is without end.
+    ``z_range``: [first, last] slice, ``labels``, or null for all. ``group``: the patient of a case, see
     `usframe.data.patients.read_patients`. ``postprocess``: the steps after the network, in their order.
+    ``fallback``: prompts on slices without an object, see `usframe.prompting.fallback`.
     ``crop``: whether the network is shown only the ``scan`` of a reconstructed volume (`usframe.crop`).
     ``surface``: the format of the surfaces that are written beside the masks. ``mask_format``: that of the masks,
     ``auto`` is that of the volume where it can hold one. ``shard``: the part of a run
@@ -103,6 +106,8 @@ class Predict(Paired, Networked, Scored):
     box_margin: float = option(0.0, least=0)
     mode: Mode = option("slice")
     frames: str | list[int] = option("largest")
+    detections: Detections = option(Detections)
+    fallback: Fallback = option("none")
     fill: Fill = option("memory")
     drift: Drift = option(Drift)
     patience: int = option(0, least=0)
@@ -149,6 +154,12 @@ class Predict(Paired, Networked, Scored):
         """What the sets of prompts are called in folders and tables."""
         return [named.label for named in self.strategies()] or list(self.prompts)
 
+    def fallbacks(self) -> dict[str, str]:
+        """What the sets of prompts on slices without an object are called, and the set that each is made of."""
+        if self.fallback == "nearest":
+            return {f"fallback-{name}": name for name in self.labels_of_prompts()}
+        return {"fallback": ""} if self.fallback == "center" else {}
+
     def steps(self) -> list[Named]:
         """The steps after the network that are switched on, in their order."""
         found = [(name, value) for name, value in self.postprocess.items() if value or isinstance(value, Mapping)]
@@ -179,7 +190,7 @@ class Predict(Paired, Networked, Scored):
             except ValueError as error:
                 problems.append(str(error))
         try:
-            names = [named.label for named in self.strategies()] if self.prompts else []
+            names = [*(named.label for named in self.strategies()), *self.fallbacks()] if self.prompts else []
         except ValueError as error:
             names = []
             problems.append(str(error))
@@ -211,8 +222,14 @@ class Predict(Paired, Networked, Scored):
                 for key, value in {"box_margin": self.box_margin, **drawn}.items()
                 if value
             ]
+        elif self.detections != Detections():
+            problems.append(
+                f"detections.* is for prompts of a file, frames=file:PATH, not for frames={self.frames}"
+            )
         if isinstance(self.frames, list) and self.mode == "slice" and not frames_problems(self.frames):
             problems.append(f"frames={self.frames} is for mode=propagate; slice mode prompts every labelled slice")
+        if self.fallback != "none" and (self.mode != "slice" or self.prompts in ([FROM_FILE], [SUPPORT])):
+            problems.append(f"fallback={self.fallback} is for mode=slice, with prompts made from labels")
         if self.fill != "memory" and "propagate" not in self.modes:
             problems.append(f"fill={self.fill} is for mode=propagate")
         if self.crop != "none" and support_folder(self.frames):
