@@ -39,6 +39,13 @@ def lasting(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def about(seconds: float) -> str:
+    """As `lasting`, no more exact than an estimate is: about 8 s, about 12 min, about 2 h 5 min."""
+    if seconds < 60:
+        return f"about {max(round(seconds), 1)} s"
+    return f"about {round(seconds / 60)} min" if seconds < 3570 else f"about {lasting(round(seconds / 60) * 60)}"
+
+
 def written(out: Path, names: Iterable[str]) -> str:
     """The line that says which of the files and folders ``names`` are there in ``out``."""
     return f"Wrote {escape(str(out))}/: {', '.join(name for name in names if (out / name).exists())}"
