@@ -172,7 +172,10 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(data):
     assert "prompts: 6 box" in result.stdout
     assert str(data.out / "masks" / "box" / "case_0.nii.gz") in result.stdout
     assert not data.out.exists()
+    assert result.stdout.count(" as it is read:\n") == 1
+    assert result.stdout.index("  slice 2 as it is read:\n") < result.stdout.index("case_1: ")
     plan = json.loads(run(*data.request("--dry-run", "--json")).stdout)
+    assert "picture" not in plan["cases"][0]
     assert [case["shape"] for case in plan["cases"]] == [[5, 36, 48], [4, 36, 48], [6, 36, 48]]
 
 

@@ -17,7 +17,7 @@ from usframe.inference.verbs import with_memory
 from usframe.plugins import Plugins
 from usframe.plugins.arguments import needs_labels
 from usframe.reporting.results import CaseResult
-from usframe.reporting.text import about, counted
+from usframe.reporting.text import about, counted, picture
 from usframe.session.loop import Progress, run_cases, stop_if_interrupted
 from usframe.session.shards import part_of
 from usframe.tasks import Output
@@ -31,7 +31,8 @@ from usframe.types import Backbone
 class Plan(TypedDict, total=False):
     """Everything known about a case before it is segmented; ``error`` instead of a shape where it cannot be.
 
-    ``steps``: what the network has to do, None where that depends on what it finds.
+    ``steps``: what the network has to do, None where that depends on what it finds. ``picture``: the middle slice,
+    in lines for the terminal.
     """
 
     case: str
@@ -48,6 +49,7 @@ class Plan(TypedDict, total=False):
     steps: dict[str, int] | None
     masks: list[str]
     notes: list[str]
+    picture: list[str]
 
 
 def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
@@ -66,7 +68,7 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     plans: list[Plan] = []
 
     def plan(case: Case, result: CaseResult, progress: Progress) -> None:
-        plans.append(plan_case(case, experiment, compared=compared))
+        plans.append(plan_case(case, experiment, compared=compared, pictured=not (plans or output.json)))
 
     cases, _, told = part_of(choose_cases(config, plugins), config)
     results = run_cases(plan, cases, output)
@@ -89,7 +91,7 @@ def dry_run(config: Predict, plugins: Plugins, output: Output) -> int:
     return int(any("error" in plan for plan in listed))
 
 
-def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
+def plan_case(case: Case, experiment: Experiment, *, compared: bool, pictured: bool = False) -> Plan:
     """What a run would do with a case. Raises `CaseError` where it cannot be run."""
     config = experiment.config
     reading, extents = experiment.read(case)
@@ -109,7 +111,7 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
     volume, labels = reading.volume, reading.labels
     named = [] if compared else config.labels_of_prompts()
     masks = [mask_path(config.folder, name, case, config.mask_format) for name in named]
-    return {
+    plan: Plan = {
         "case": case.name,
         "volume": str(case.volume),
         "labels": None if case.labels is None else str(case.labels),
@@ -124,6 +126,9 @@ def plan_case(case: Case, experiment: Experiment, *, compared: bool) -> Plan:
         "masks": [str(path) for path in masks],
         "notes": list(dict.fromkeys(notes)),
     }
+    if pictured:
+        plan["picture"] = picture(reading.data[len(reading.data) // 2])
+    return plan
 
 
 def _failed(case: Case, result: CaseResult) -> Plan:
@@ -160,12 +165,15 @@ def describe(plan: Plan) -> list[str]:
         named = f" ({', '.join(' '.join(name) for name in plan['names'].items())})" if plan["names"] else ""
         labels = f"labels {_ranges(plan['label_values'])}{named}; {empty} slices without an object"
     depth, height, width = plan["shape"]
+    seen = [f"    {line}".rstrip() for line in plan.get("picture", ())]
+    seen[:0] = [f"  slice {depth // 2} as it is read:"] * bool(seen)
     counts = ", ".join(f"{count} {name}" for name, count in plan["prompts"].items())
     return [
         head,
         f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}; {labels}",
         f"  prompts: {counts}" + (f" -> {', '.join(plan['masks'])}" if plan["masks"] else ""),
         *(f"  note: {note}" for note in plan["notes"]),
+        *seen,
     ]
 
 
