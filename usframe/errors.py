@@ -5,7 +5,9 @@ traceback. Anything else is a bug in usframe and keeps its traceback. Names of f
 they are printed, and through `safe_cell` before they become cells of a table.
 """
 
+import os
 import re
+import sys
 
 _NOT_PRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -71,6 +73,13 @@ def shown(text: str) -> str:
     """``text`` as one line for the terminal: see `escape`; of what is too long the middle is left out."""
     line = escape(text)
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 3 :]}"
+
+
+def print_problems(error: UsframeError) -> None:
+    """A line on standard error for each problem; of several processes the first one says it for all."""
+    if os.environ.get("RANK", "0") == "0":
+        for problem in error.problems if isinstance(error, RequestError) else [str(error)]:
+            print(shown(f"Error: {problem}"), file=sys.stderr, flush=True)
 
 
 def safe_cell(value: object) -> object:

@@ -40,6 +40,7 @@ from .grid import (
     to_dhw,
 )
 from .streams import check_promise, unpack_gzip
+from .upright import stands_upright
 
 NATURAL = "whd"
 MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIFTI_UNITS_METER, _MM, _MICRON; 0 is unknown
@@ -85,7 +86,8 @@ class NiftiReader:
             notes.append(time_note(chosen, image.shape[3]))
         data = to_dhw(stored, three_axes(stored.shape, kept, order), order, path, scale)
 
-        if layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4)):
+        unsaid = layout == "auto" and data.shape[0] > 1 and np.array_equal(image.affine, np.eye(4))
+        if unsaid and not (stands_upright(data) if role_of(role, onto) == "volume" else _lies_as(data, onto)):
             notes.append(
                 "the header gives no orientation (identity affine): axes were read as columns, rows, slices, "
                 "voxels as 1 mm; layout=hwd reads rows, columns, slices, and layout=dhw slices, rows, columns"
@@ -114,6 +116,14 @@ class NiftiReader:
             image.header.set_data_dtype(np.uint8)
             image.header.set_xyzt_units("mm")
         image.to_filename(path)
+
+
+def _lies_as(labels: NDArray[Any], volume: Volume | None) -> bool:
+    """Whether labels can only lie as their volume does, which stands upright: else their shape would be another."""
+    _, height, width = labels.shape
+    return (
+        volume is not None and labels.shape == volume.data.shape and height != width and stands_upright(volume.data)
+    )
 
 
 def _open(path: Path) -> Any:

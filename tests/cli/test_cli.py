@@ -95,7 +95,7 @@ def test_an_option_that_takes_one_value_is_refused_where_it_is_given_twice(name:
 
 def test_every_file_of_the_command_line_is_a_command() -> None:
     files = {path.stem for path in Path(str(import_module("usframe.cli").__file__)).parent.glob("*.py")}
-    assert files - {"__init__", "options"} == set(COMMANDS)
+    assert files - {"__init__", "options", "completion", "sweep"} == set(COMMANDS)
 
 
 def test_help_imports_nothing_but_click() -> None:

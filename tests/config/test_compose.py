@@ -224,7 +224,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("prompts=box", "prompts=box is not possible; it must be a list: prompts=[box]"),
         (
             "prompts=box,point",
-            "prompts=box,point: one value at a time; a list is written prompts=[box,point]",
+            "prompts=box,point: one value at a time; a list is written prompts=[box,point], and -m runs each",
         ),
         ("prompts=[]", "prompts is empty"),
         ("prompts=[box,box]", "prompts names box twice"),
@@ -244,7 +244,7 @@ def test_an_experiment_that_is_not_there(write: Write, experiment: str, message:
         ("frames=[]", "frames=[] is not possible; choose one of largest, "),
         ("frames='support:'", "frames=support: is not possible; choose one of largest, "),
         ("frames=true", "frames=True is not possible; it must be text or a list"),
-        ("frames=3,10", "frames=3,10: one value at a time; a list is written frames=[3,10]"),
+        ("frames=3,10", "frames=3,10: one value at a time; a list is written frames=[3,10], and -m runs each"),
         ("frames=[3,10]", "frames=[3, 10] is for mode=propagate; slice mode prompts every labelled slice"),
         ("z_range=[9,3]", "z_range=[9, 3] is not possible; write [first, last] (slices counted from 0), labels or"),
         ("z_range=all", "z_range=all is not possible; write [first, last]"),

@@ -123,7 +123,9 @@ def test_a_changed_frame_is_another_input(tmp_path):
     [case] = find_cases(asked, str(tmp_path / "l"), PLUGINS)
     reading = read_case(case, asked, PLUGINS)
     cache, before = Cache(tmp_path / "cache", PLUGINS), describe_inputs(case, PLUGINS)
-    cache.put(case, reading.data, reading.labels, {"fingerprint": {}, "spacing_mm": None, "notes": [], "picture": ""})
+    cache.put(
+        case, reading.data, reading.labels, {"fingerprint": {}, "spacing_mm": None, "notes": [], "picture": ""}
+    )
     assert cache.about(case) is not None
     assert describe_inputs(case, PLUGINS, before) == before
     assert cv2.imwrite(str(tmp_path / "v" / "a" / "2.png"), CLIP[0])

@@ -1,10 +1,11 @@
 """Plain text for the terminal."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usframe.reporting.text import columns, counted, written
+from usframe.reporting.text import columns, counted, picture, written
 
 
 def test_columns_are_aligned_two_spaces_apart_without_blanks_at_the_end():
@@ -41,3 +42,19 @@ def test_only_what_is_there_was_written(tmp_path):
     (tmp_path / "metrics.csv").touch()
     names = ("masks", "overlays", "metrics.csv")
     assert written(tmp_path, names) == f"Wrote {tmp_path}/: masks, metrics.csv"
+
+
+def test_a_picture_is_dark_to_bright_and_twice_as_many_letters_as_lines():
+    plane = np.zeros((40, 40), np.float32)
+    plane[:20, 20:] = 0.5
+    lines = picture(plane, width=8, height=4)
+    assert lines == ["    @@@@", "    @@@@", "", ""]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (192, 224)])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_any_slice_fits_the_terminal(shape, value):
+    lines = picture(np.full(shape, value, np.float32))
+    assert 1 <= len(lines) <= 20
+    assert max(map(len, lines)) <= 48
+    assert {*"".join(lines)} <= ({"@"} if value else set())

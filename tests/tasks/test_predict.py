@@ -149,6 +149,23 @@ def test_a_missing_checkpoint_says_where_to_get_it_and_where_to_put_it(data, mon
     assert not data.out.exists()
 
 
+def test_a_dry_run_tells_a_missing_checkpoint_first_and_shows_the_rest(data, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("USFRAME_HOME", raising=False)
+    request = ["run", "-i", str(data.volumes), "-l", str(data.labels), "-o", str(data.out), "--dry-run"]
+    told = run(*request)
+    assert told.exit_code == 2
+    first, second, *_ = told.output.splitlines()
+    assert first.startswith("Error: checkpoint MedSAM2_latest.pt was not found in checkpoints")
+    assert "huggingface.co/wanglab/MedSAM2" in first
+    assert second.startswith("case_0: ")
+    assert "3 cases (0 cannot be run)" in told.output
+    assert told.output.count("Error: ") == 1
+    plan = json.loads(run(*request, "--json").stdout)
+    assert plan["problem"] == first.removeprefix("Error: ")
+    assert plan["seconds"] is None
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(data):
     result = run(*data.request("--dry-run", "-p", "box"))
     assert result.exit_code == 0, result.output
@@ -157,7 +174,10 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(data):
     assert "prompts: 6 box" in result.stdout
     assert str(data.out / "masks" / "box" / "case_0.nii.gz") in result.stdout
     assert not data.out.exists()
+    assert result.stdout.count(" as it is read:\n") == 1
+    assert result.stdout.index("  slice 2 as it is read:\n") < result.stdout.index("case_1: ")
     plan = json.loads(run(*data.request("--dry-run", "--json")).stdout)
+    assert "picture" not in plan["cases"][0]
     assert [case["shape"] for case in plan["cases"]] == [[5, 36, 48], [4, 36, 48], [6, 36, 48]]
 
 

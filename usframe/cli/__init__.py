@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -15,7 +14,7 @@ import click
 from usframe import __version__
 from usframe.cli.options import OWN_PROCESS
 from usframe.config.guide import command_now, option_now
-from usframe.errors import RequestError, UsframeError, escape, shown
+from usframe.errors import RequestError, UsframeError, escape, print_problems
 
 COMMANDS = {
     "run": "Run an experiment: segment volumes from prompts, or train.",
@@ -78,9 +77,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UsframeError as error:
-            if os.environ.get("RANK", "0") == "0":
-                for problem in error.problems if isinstance(error, RequestError) else [str(error)]:
-                    print(shown(f"Error: {problem}"), file=sys.stderr)
+            print_problems(error)
             raise SystemExit(2 if isinstance(error, RequestError) else 1) from error
         except KeyboardInterrupt as error:
             print("Error: interrupted", file=sys.stderr)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from usframe.cli.completion import words
 from usframe.cli.options import option
-from usframe.cli.run import experiments, split_request
+from usframe.cli.run import EXPERIMENTS, split_request
 
 
 @click.group()
@@ -16,7 +17,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...", shell_complete=experiments)
+@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...", shell_complete=words([*EXPERIMENTS]))
 @option("-o", "--out", metavar="FILE", help="Write it to FILE, which is not there yet, instead.")
 def show(request: tuple[str, ...], out: str | None) -> None:
     """Print every key of EXPERIMENT with its value, as a YAML file that 'usframe run' takes.

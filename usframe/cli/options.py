@@ -7,11 +7,22 @@ from functools import partial
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from usframe.cli.completion import values_of
 
 OWN_PROCESS = object()  # what `main` hands to commands that their process was started for
 
 
-class Once(click.Option):
+class Known(click.Option):
+    """An option whose values Tab offers, as far as they can be listed."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [one for one in values_of(self.name or "") if one.startswith(incomplete)]
+        return [*map(CompletionItem, found)] or super().shell_complete(ctx, incomplete)
+
+
+class Once(Known):
     """An option that takes one value; given twice it is refused, where click would forget the first."""
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
@@ -29,6 +40,7 @@ class Once(click.Option):
 
 
 option = partial(click.option, cls=Once)
+several = partial(click.option, cls=Known, multiple=True)
 plugin_files = click.option(
     "--plugin", "files", metavar="FILE", multiple=True, help="Also load FILE.py, as plugins=[FILE.py]; repeatable."
 )

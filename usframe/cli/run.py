@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from usframe.cli.options import in_its_process, option, overrides_of, plugin_files
+from usframe.cli.completion import words
+from usframe.cli.options import in_its_process, option, overrides_of, plugin_files, several
 
 EXPERIMENTS = {
     "zero_shot": "segment every labelled slice; the default",
@@ -23,17 +24,12 @@ EXPERIMENTS = {
 EPILOG = "\b\nExperiments:\n" + "\n".join(f"  {name:22}{does}" for name, does in EXPERIMENTS.items())
 
 
-def experiments(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """Those whose names begin so, for the shell."""
-    return [name for name in EXPERIMENTS if name.startswith(begun)]
-
-
 @click.command(epilog=EPILOG)
-@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...", shell_complete=experiments)
+@click.argument("request", nargs=-1, metavar="[EXPERIMENT] [KEY=VALUE]...", shell_complete=words([*EXPERIMENTS]))
 @option("-i", "--volumes", metavar="VOLUMES", help="File or folder with the volumes.")
 @option("-l", "--labels", metavar="LABELS", help="File or folder with their labels.")
 @option("-o", "--out", metavar="OUT", help="Folder for the results.  [default: outputs/EXPERIMENT]")
-@click.option("-p", "--prompt", "prompts", metavar="PROMPT", multiple=True, help="Prompt strategy; repeatable.")
+@several("-p", "--prompt", "prompts", metavar="PROMPT", help="Prompt strategy; repeatable.")
 @option("--mode", metavar="slice|propagate", help="Each slice alone, or through the volume.")
 @option("--backbone", metavar="NAME", help="Network; 'usframe plugins --kind backbone' lists them.")
 @option("--checkpoint", metavar="FILE", help="Weights instead of those the backbone looks for.")
@@ -43,12 +39,14 @@ def experiments(context: click.Context, parameter: click.Parameter, begun: str) 
 @option("--frames", metavar="RULE", help="Which slices are prompted, such as uniform:3 or file:CLICKS.csv.")
 @option("--group", metavar="REGEX|CSV", help="Which cases are of one patient.")
 @plugin_files
+@click.option("-m", "--multirun", is_flag=True, help="Run each of several values, as in frames=first,largest.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     request: tuple[str, ...],
     files: tuple[str, ...],
+    multirun: bool,
     dry_run: bool,
     json_output: bool,
     quiet: bool,
@@ -60,15 +58,20 @@ def command(
     1 some case failed, 2 the request itself is wrong.
     """
 
+    experiment, overrides = split_request(request)
+
     def work() -> int:
         from usframe.tasks import Output, execute
 
-        experiment, overrides = split_request(request)
-        given = [*overrides_of(options), *overrides]
-        output = Output(quiet=quiet, json=json_output)
-        return execute(experiment, given, output, dry_run=dry_run, files=files)
+        given, output = [*overrides_of(options), *overrides], Output(quiet=quiet, json=json_output)
+        if not multirun:
+            return execute(experiment, given, output, dry_run=dry_run, files=files)
+        from usframe.cli.sweep import find_sweep, run_all, show_plan
 
-    raise SystemExit(work() if dry_run else in_its_process(work))
+        sweep = find_sweep(experiment, given, files)
+        return show_plan(sweep, output) if dry_run else run_all(sweep, output)
+
+    raise SystemExit(work() if dry_run or multirun else in_its_process(work))
 
 
 def split_request(request: Sequence[str]) -> tuple[str, list[str]]:

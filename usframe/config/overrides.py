@@ -28,17 +28,22 @@ def parse_overrides(overrides: Sequence[str], *, numbers: bool = True) -> tuple[
             problems.append(f"{text!r} is no option; options are written KEY=VALUE")
             continue
         try:
-            text_or_number = value if numbers else _ITEM.sub(_number_as_text, value)
+            text_or_number = value if numbers else numbers_as_text(value)
             parsed = parser.parse_override(f"value={text_or_number}")
         except HydraException as error:
             items = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else value
             problems.append(f'{text}: {first_line(error)}; a text goes in quotes: "{override(key, items)}"')
             continue
         if parsed.is_sweep_override():
-            problems.append(f"{text}: one value at a time; a list is written {key}=[{value}]")
+            problems.append(f"{text}: one value at a time; a list is written {key}=[{value}], and -m runs each")
         else:
             given[key] = parsed.value()
     return given, problems
+
+
+def numbers_as_text(value: str) -> str:
+    """A value, or every item of it, in quotes where it would be a number."""
+    return _ITEM.sub(_number_as_text, value)
 
 
 def _number_as_text(item: re.Match[str]) -> str:

@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -173,22 +172,14 @@ def weights(plugins: Plugins) -> Iterator[Finding]:
 
 
 def network(plugins: Plugins, backbone: str, checkpoint: str | None, device: str) -> Iterator[Finding]:
-    """One slice through the network, timed the second time."""
-    import numpy as np
-
+    """One slice through the network, timed."""
+    from usframe.environment.pace import time_steps
     from usframe.inference.checkpoints import load_backbone, resolve_device
-    from usframe.inference.segment import segment
-    from usframe.types import Prompt, Volume
 
     net = load_backbone(backbone, checkpoint=checkpoint, device=device, plugins=plugins)
-    box = np.array([64, 64, 192, 192], np.float32)
-    scan, seconds = Volume(np.random.default_rng(0).random((1, 256, 256), np.float32)), 0.0
-    for _ in range(2):
-        started = time.perf_counter()
-        segment(scan, [Prompt(0, 1, box=box)], net)
-        seconds = time.perf_counter() - started
+    pace = time_steps(net)
     what = f"{backbone}, {net.checkpoint or 'random weights'}, on {resolve_device(device)}"
-    yield Finding("network", "ok", f"{what}: one slice from a box in {seconds:.2f} s")
+    yield Finding("network", "ok", f"{what}: one slice from a box in {pace.encode + pace.prompt:.2f} s")
 
 
 def _import_fails(module: str) -> str:

@@ -6,9 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from usframe.data.fingerprint import OBJECT
 from usframe.errors import escape
 
+SHADES = " .:-=+*#%@"
 STATISTICS = ("min", "median", "max", "n")
 
 
@@ -37,6 +41,29 @@ def lasting(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def about(seconds: float) -> str:
+    """As `lasting`, no more exact than an estimate is: about 8 s, about 12 min, about 2 h 5 min."""
+    if seconds < 60:
+        return f"about {max(round(seconds), 1)} s"
+    return f"about {round(seconds / 60)} min" if seconds < 3570 else f"about {lasting(round(seconds / 60) * 60)}"
+
+
+def picture(plane: NDArray[np.float32], width: int = 48, height: int = 20) -> list[str]:
+    """A slice (H, W) of grey values from 0 to 1 in lines of letters, dark to bright, for a terminal.
+
+    At most ``width`` letters by ``height`` lines; a letter is twice as high as wide. Contrast is stretched.
+    """
+    import cv2
+
+    rows, columns = plane.shape
+    scale = min(width / columns, 2 * height / rows)
+    size = max(round(columns * scale), 1), max(round(rows * scale / 2), 1)
+    small: Any = cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA)
+    bright = np.clip(small / max(float(np.quantile(small, 0.99)), 1e-6), 0, 1)
+    letters = np.array(list(SHADES))[np.rint(bright * (len(SHADES) - 1)).astype(int)]
+    return ["".join(line).rstrip() for line in letters]
 
 
 def written(out: Path, names: Iterable[str]) -> str:

@@ -66,6 +66,16 @@ def watched(work: Callable[[], int]) -> int:
     return work()
 
 
+def beside(command: list[str]) -> int:
+    """The exit status of a command that runs beside this process and gets its signals."""
+    process = subprocess.Popen(command, start_new_session=os.name != "nt")
+    if os.name == "nt":
+        return process.wait()
+    with signals_for(process):
+        status = process.wait()
+    return 128 - status if status < 0 else status
+
+
 def _answer(incoming: int, outgoing: int) -> None:
     """Be the watched process: learn what went before, and end at once when the watcher has gone."""
     global line
@@ -86,7 +96,7 @@ def _watch(command: list[str]) -> int:
     progress, environment = Progress(), dict(os.environ)
     while True:
         process, heard, told = _start(command, progress, environment)
-        with _signals_for(process):
+        with signals_for(process):
             late = _listen(process, heard, progress)
         told.close()
         status = process.wait()
@@ -139,7 +149,7 @@ def _listen(process: subprocess.Popen[bytes], heard: int, progress: Progress) ->
 
 
 @contextmanager
-def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Signals to this process are for the other one."""
 
     def pass_on(number: int, frame: object) -> None:

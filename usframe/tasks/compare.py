@@ -14,7 +14,7 @@ from usframe.reporting.comparison import print_comparison, write_comparison
 from usframe.tasks import Output
 from usframe.tasks.experiment import Draw, Experiment
 from usframe.tasks.predict import Report, run, start
-from usframe.types import MemoryBackbone
+from usframe.types import Backbone, MemoryBackbone
 
 
 def compare(config: Compare, plugins: Plugins, output: Output) -> int:
@@ -24,15 +24,20 @@ def compare(config: Compare, plugins: Plugins, output: Output) -> int:
     is touched where the request cannot be met.
     """
     cases, accelerator, backbone = start(config, plugins)
-    notes = []
-    if config.mode == "propagate":
-        with_memory(backbone)
-    elif config.mode == "both" and not isinstance(backbone, MemoryBackbone):
-        config = replace(config, mode="slice")
-        notes.append(f"propagation is left out: the backbone {config.backbone} has no memory")
+    config, notes = possible(config, backbone)
     experiment = Experiment.of(config, plugins, draws(config), compared=True)
     report = replace(report_of(config, plugins), notes=notes)
     return run(experiment, cases, backbone, accelerator, report, output)
+
+
+def possible(config: Compare, backbone: Backbone) -> tuple[Compare, list[str]]:
+    """The comparison that the backbone can do, with a note on what is left out. Raises `RequestError`."""
+    if config.mode == "propagate":
+        with_memory(backbone)
+    if config.mode != "both" or isinstance(backbone, MemoryBackbone):
+        return config, []
+    left_out = f"propagation is left out: the backbone {config.backbone} has no memory"
+    return replace(config, mode="slice"), [left_out]
 
 
 def report_of(config: Compare, plugins: Plugins) -> Report:

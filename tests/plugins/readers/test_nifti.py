@@ -1,6 +1,7 @@
 """NIfTI keeps its meaning, and a mask comes back on exactly the grid of its volume."""
 
 import itertools
+from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -15,8 +16,10 @@ from usframe_plugins.readers.nifti import NiftiReader
 
 from usframe import ReadError, RequestError, Volume
 from usframe.data.volumes import PlainGrid
+from usframe.simulation import SCENES, simulate
 
 READER = NiftiReader()
+DATA = Path(__file__).parents[3] / "../shared/data"
 CODES = ["".join(code) for axes in itertools.permutations(("LR", "PA", "IS")) for code in itertools.product(*axes)]
 few = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -145,6 +148,62 @@ def test_an_array_saved_rows_first_is_read_with_layout_hwd(tmp_path):
     assert "columns, rows, slices" in note
     assert "layout=hwd" in note
     assert "layout=dhw" in note
+
+
+NO_ORIENTATION = "the header gives no orientation"
+
+
+def noted(path: Path, **how: object) -> bool:
+    return any(note.startswith(NO_ORIENTATION) for note in READER.read(path, **how).notes)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("order", list(itertools.permutations("whd")), ids="".join)
+def test_ultrasound_without_an_orientation_is_noted_unless_it_stands_upright(tmp_path, scene, order):
+    """Columns, rows, slices stand upright in a picture; every other order is told from it."""
+    stored = scan(scene).transpose(["dhw".index(axis) for axis in order])
+    path = save(tmp_path / "scan.nii", stored, np.eye(4))
+    assert noted(path) == (order != ("w", "h", "d"))
+    assert not noted(save(tmp_path / "placed.nii", stored))
+    assert not noted(path, layout="".join(order))
+
+
+@cache
+def scan(scene: str) -> np.ndarray:
+    """A simulated volume, (D, H, W)."""
+    return simulate(0, scene=scene).image
+
+
+@pytest.mark.parametrize("shape", [(60, 50, 6), (50, 60, 6), (6, 50, 60), (50, 50, 50)])
+def test_a_picture_that_shows_no_beam_is_noted(tmp_path, shape):
+    noise = np.random.default_rng(0).random(shape).astype(np.float32)
+    assert noted(save(tmp_path / "noise.nii", noise, np.eye(4)))
+    assert noted(save(tmp_path / "black.nii", np.zeros(shape, np.uint8), np.eye(4)))
+    assert noted(save(tmp_path / "nan.nii", np.full(shape, np.nan, np.float32), np.eye(4)))
+
+
+def test_labels_are_noted_unless_their_shape_is_that_of_a_volume_that_stands_upright(tmp_path):
+    stored = scan("vessel").transpose(2, 1, 0)
+    assert stored.shape[0] != stored.shape[1]
+    volume = READER.read(save(tmp_path / "scan.nii", stored, np.eye(4)))
+    labels = save(tmp_path / "labels.nii", (stored > 0.5).astype(np.uint8), np.eye(4))
+    assert not noted(labels, onto=volume, role="labels")
+    assert noted(labels, role="labels")
+    lying = READER.read(save(tmp_path / "lying.nii", stored.transpose(1, 0, 2), np.eye(4)))
+    assert noted(save(tmp_path / "lying_labels.nii", stored.transpose(1, 0, 2), np.eye(4)), onto=lying)
+    side = min(stored.shape[:2])
+    square = READER.read(save(tmp_path / "square.nii", stored[:side, :side], np.eye(4)))
+    assert noted(save(tmp_path / "square_labels.nii", stored[:side, :side], np.eye(4)), onto=square)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real recordings are not here")
+@pytest.mark.parametrize("name", ["camus", "carotid"])
+def test_real_recordings_are_noted_only_where_they_lie_on_their_side(tmp_path, name):
+    for path in sorted((DATA / name / "volumes").iterdir())[::4]:
+        stored = np.asarray(nib.load(path).dataobj)
+        assert not noted(save(tmp_path / "as_it_is.nii", stored, np.eye(4)))
+        for order in [*itertools.permutations(range(3))][1:]:
+            assert noted(save(tmp_path / "turned.nii", stored.transpose(order), np.eye(4))), order
 
 
 def test_one_slice_or_an_orientation_needs_no_note(tmp_path):
