@@ -33,20 +33,20 @@ def offered(shell: str, *words: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "values"),
     [
-        (["run", "--mode", "p"], {"propagate"}),
-        (["run", "--device", "c"], {"cpu", "cuda"}),
-        (["run", "-p", "box"], {"box", "box+point"}),
-        (["run", "--prompt", "mask"], {"mask", "mask+point"}),
-        (["run", "-i", "v", "--backbone", "dem"], {"demo", "demo-128"}),
-        (["run", "--frames", "l"], {"largest"}),
-        (["serve", "--device", "m"], {"mps"}),
-        (["doctor", "--backbone", "meds"], {"medsam2"}),
-        (["run", "zero"], {"zero_shot"}),
+        (["run", "--mode", "p"], ["propagate"]),
+        (["run", "--device", "c"], ["cpu", "cuda"]),
+        (["run", "-p", "box"], ["box", "box+point"]),
+        (["run", "--prompt", "mask"], ["mask", "mask+point"]),
+        (["run", "-i", "v", "--backbone", "dem"], ["demo", "demo-128"]),
+        (["run", "--frames", "l"], ["largest"]),
+        (["serve", "--device", "m"], ["mps"]),
+        (["doctor", "--backbone", "meds"], ["medsam2"]),
+        (["run", "zero"], ["zero_shot"]),
     ],
     ids=" ".join,
 )
-def test_each_shell_is_offered_the_values(shell: str, words: list[str], values: set[str], tmp_path: Path) -> None:
-    assert {*offered(shell, *words, folder=tmp_path)} >= values
+def test_each_shell_is_offered_the_values(shell: str, words: list[str], values: list[str], tmp_path: Path) -> None:
+    assert {*offered(shell, *words, folder=tmp_path)} >= {*values}
     assert all(one.startswith(words[-1]) for one in offered(shell, *words, folder=tmp_path))
 
 

@@ -137,11 +137,13 @@ def _failed(case: Case, result: CaseResult) -> Plan:
 
 
 def _show(plans: Sequence[Plan], notes: Sequence[str], config: Predict, seconds: float | None) -> None:
+    told = [plan["notes"] for plan in plans if "notes" in plan]
+    shared = [note for note in told[0] if all(note in other for other in told)] if len(told) > 1 else []
     for plan in plans:
-        for line in describe(plan):
+        for line in describe(plan, shared):
             print(escape(line))
-    for note in notes:
-        print(f"note: {note}")
+    for note in (*notes, *(f"{note} (all {len(told)} cases)" for note in shared)):
+        print(escape(f"note: {note}"))
     broken = sum("error" in plan for plan in plans)
     objects = _ranges(sorted({value for plan in plans for value in plan.get("label_values", ())}))
     print(
@@ -153,8 +155,8 @@ def _show(plans: Sequence[Plan], notes: Sequence[str], config: Predict, seconds:
         print(f"The network will take {about(seconds)} on this machine (one slice timed){kept}.")
 
 
-def describe(plan: Plan) -> list[str]:
-    """A plan in a few lines for the terminal."""
+def describe(plan: Plan, shared: Sequence[str] = ()) -> list[str]:
+    """A plan in a few lines for the terminal, without the notes that are ``shared`` with all others."""
     head = f"{plan['case']}: {plan['volume']}" + (f" + {plan['labels']}" if plan["labels"] else ", no labels")
     if "error" in plan:
         return [head, f"  error: {plan['error']}"]
@@ -172,7 +174,7 @@ def describe(plan: Plan) -> list[str]:
         head,
         f"  {depth} slices of {height} x {width} {plan['dtype']}, spacing {spacing}; {labels}",
         f"  prompts: {counts}" + (f" -> {', '.join(plan['masks'])}" if plan["masks"] else ""),
-        *(f"  note: {note}" for note in plan["notes"]),
+        *(f"  note: {note}" for note in plan["notes"] if note not in shared),
         *seen,
     ]
 
