@@ -15,7 +15,7 @@ from usframe.config.named import problems_with
 from usframe.config.overrides import override
 from usframe.errors import ConfigError, PluginError, RequestError
 from usframe.plugins import Plugins, load_plugins
-from usframe.session import RECORD, Output
+from usframe.session import RECORD, Output, watch
 
 
 @dataclass(frozen=True)
@@ -133,16 +133,19 @@ def join(out: str, output: Output, *, onto: str = "", overwrite: bool = False, f
 def _function(named: str) -> Any:
     """What ``module:name`` is in this folder.
 
-    Modules stay, so what they are made of is not searched for garbage, neither now nor while the network runs.
+    Modules stay, so in a process of usframe's own what they are made of is not searched for garbage, neither now
+    nor while the network runs.
     """
     module, _, name = named.partition(":")
-    gc.disable()
+    own = watch.line.is_watched
+    if own:
+        gc.disable()
     try:
-        found = getattr(import_module(f"usframe.tasks.{module}"), name)
-        gc.freeze()
+        return getattr(import_module(f"usframe.tasks.{module}"), name)
     finally:
-        gc.enable()
-    return found
+        if own:
+            gc.freeze()
+            gc.enable()
 
 
 def load(config: schema.Common, problems: Sequence[str] = ()) -> Plugins:
