@@ -77,7 +77,9 @@ def test_zero_shot_is_the_default_and_needs_only_volumes_and_labels() -> None:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_yaml_opens_with_a_command_that_composes(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
-    start, command, experiment, *options = first.split()[1:]
+    launcher, _, typed = first.removeprefix("# ").rpartition("-m ")
+    assert launcher.startswith("accelerate launch --config_file") == (path.parent.name == "accelerate")
+    start, command, experiment, *options = typed.split()
     assert (start, command) == ("usframe", "run")
     keys = {"-i": "volumes", "-l": "labels", "-o": "out"}
     overrides = [word for word in options if "=" in word]
