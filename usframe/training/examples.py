@@ -7,18 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-import numpy as np
 from accelerate import Accelerator
 
 from usframe.errors import RequestError
 from usframe.files import write_json
 from usframe.plain import read_json
 from usframe.reporting.overlay import draw_slice
-from usframe.reporting.page.pictures import webp
+from usframe.reporting.page.pictures import most_labelled, thumbnail_size, webp
 from usframe.training.validation import HeldOut, Validation, ValidationScore
 
 T = TypeVar("T")
-CASES, SIDE = 4, 240  # how many are drawn, and pixels of a picture's longer side
+CASES = 4  # that are drawn
 BEFORE = "before.json"
 
 
@@ -48,13 +47,12 @@ def draw_examples(
     found: list[Example] = []
     for case in cases[:CASES]:
         held_out = next(iter(read(case)))
-        frame = int(np.argmax([np.count_nonzero(plane) for plane in held_out.labels]))
+        frame = most_labelled(held_out.labels)
         here = slice(frame, frame + 1)
         one = replace(
             held_out, image=held_out.image[here], labels=held_out.labels[here], mode="slice", ignored=None
         )
-        height, width = one.labels.shape[1:]
-        size = (max(1, round(SIDE * width / max(height, width))), max(1, round(SIDE * height / max(height, width))))
+        size = thumbnail_size(one.labels.shape[1:])
         for name, (prompts, answer) in validation.answer(one).items():
             picture = draw_slice(one.image[0], one.labels[0], answer.mask[0], prompts, size)
             found.append({"case": one.name, "prompt": name, "picture": webp(picture[..., ::-1])})

@@ -14,7 +14,7 @@ from usframe.data.fingerprint import OBJECT, SIZES, SPACINGS
 from usframe.data.splits import PARTS, Split
 from usframe.files import write_file
 from usframe.intensity import Slices
-from usframe.reporting.page.pictures import webp
+from usframe.reporting.page.pictures import most_labelled, thumbnail_size, webp
 from usframe.reporting.pages import render
 from usframe.reporting.record import RunRecord
 from usframe.reporting.results import Failure
@@ -22,7 +22,6 @@ from usframe.reporting.style import OBJECTS, colour_of, draw_contour, grey_pictu
 from usframe.reporting.text import counted, fingerprint_lines, short
 from usframe.types import Spacing
 
-SIDE, FLATTEST = 240, 3  # pixels of a picture's longer side, and how many times the shorter one that is at most
 MOST = 500  # cases with a picture
 
 
@@ -39,11 +38,8 @@ class Entry(NamedTuple):
 
 def draw_case(data: Slices, labels: NDArray[np.uint8], spacing_mm: Spacing | None) -> str:
     """The slice of ``data`` (D, H, W) in 0-1 of which most is labelled, with outlines, as WebP in base 64."""
-    frame = int(np.argmax([np.count_nonzero(plane) for plane in labels]))
-    height, width = np.multiply(labels.shape[1:], spacing_mm[1:] if spacing_mm else 1)
-    scale = SIDE / max(height, width)
-    size = (max(round(width * scale), SIDE // FLATTEST), max(round(height * scale), SIDE // FLATTEST))
-    picture = grey_picture(data[frame], size)
+    frame = most_labelled(labels)
+    picture = grey_picture(data[frame], thumbnail_size(labels.shape[1:], spacing_mm))
     for one in np.unique(labels[frame][labels[frame] > 0]):
         draw_contour(picture, labels[frame] == one, colour_of(one))
     return webp(picture[..., ::-1])
