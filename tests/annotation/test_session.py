@@ -476,6 +476,20 @@ def test_the_same_box_once_more_after_propagation_is_kept_as_it_is_seen() -> Non
             check_kept(session)
 
 
+def test_a_prompt_cleared_after_propagation_is_kept_as_it_is_seen_and_found_again_by_the_next() -> None:
+    """The prompt was drawn after the object was carried: what was carried does not come back in its stead."""
+    session = Session(scan(), ToyWithMemory(), intensity="none")
+    session.point(1, (8, 8))
+    session.propagate("both")
+    session.point(3, (8, 8))
+    session.clear(3)
+    assert not session.mask[3].any()
+    check_kept(session)
+    session.propagate("both")
+    assert session.mask[3].any()
+    check_kept(session)
+
+
 def check_kept(session: Session) -> None:
     import tempfile
     from pathlib import Path

@@ -33,13 +33,14 @@ PROMPTS, CARRIED, RECORD, MASKS = "prompts.csv", "carried.csv", "session.json", 
 COLUMNS = ("case", "frame", "object", "box", "points", "mask")
 
 
-class Redrawn(TypedDict, total=False):
-    """``redrawn``: the slices that were drawn on since the object was carried, if only with the same prompt."""
+class Since(TypedDict, total=False):
+    """What was done since the object was carried: slices drawn on, if only with the same prompt, and cleared."""
 
     redrawn: list[int]
+    cleared: list[int]
 
 
-class KeptObject(Redrawn):
+class KeptObject(Since):
     """An object in session.json. ``way``: how it was carried, ``locked``: the file with its mask, None for not."""
 
     id: int
@@ -71,7 +72,7 @@ def keep(session: Session, folder: Path, case: str) -> None:
         "shape": list(session.data.shape),
         "active": session.state.active,
         "accepted": session.state.accepted,
-        "objects": [_object(one, item, files) for one, item in sorted(items.items())],
+        "objects": [_object(one, item, len(session.data), files) for one, item in sorted(items.items())],
     }
     for name, content in files.items():
         if not (folder / name).exists():
@@ -118,6 +119,8 @@ def _item(
         unchanged = {at for at, prompt in before.items() if at in kept and _same(current[at], prompt)}
         same = {at: current[at] if at in unchanged else prompt for at, prompt in before.items()}
         item = network.carry(item, Carried(cast(Fill, one["way"]), same), session.encoded, lambda slices: None)
+        cleared = one.get("cleared", before.keys() - current.keys())
+        item = replace(item, planes={at: plane for at, plane in item.planes.items() if at not in cleared})
     if one["locked"] is None:
         return item
     return replace(item, locked=_unpacked(folder / one["locked"], session.shape))
@@ -140,12 +143,17 @@ def _row(case: str, prompt: Prompt, files: dict[str, bytes]) -> dict[str, Any]:
     return row
 
 
-def _object(one: int, item: Item, files: dict[str, bytes]) -> KeptObject:
-    locked = None if item.locked is None else _add(files, _packed(item.locked), ".npz")
+def _object(one: int, item: Item, depth: int, files: dict[str, bytes]) -> KeptObject:
     way, before = (item.carried.way, item.carried.prompts) if item.carried else (None, {})
-    redrawn = sorted(at for at, prompt in item.prompts.items() if before.get(at, prompt) is not prompt)
-    absent = sorted(item.absent)
-    return {"id": one, "name": item.name, "way": way, "absent": absent, "locked": locked, "redrawn": redrawn}
+    return {
+        "id": one,
+        "name": item.name,
+        "way": way,
+        "absent": sorted(item.absent),
+        "locked": None if item.locked is None else _add(files, _packed(item.locked), ".npz"),
+        "redrawn": sorted(at for at, prompt in item.prompts.items() if before.get(at, prompt) is not prompt),
+        "cleared": sorted({*range(depth)} - item.planes.keys() - item.absent) if item.carried else [],
+    }
 
 
 def _told(numbers: Iterable[Any]) -> list[str]:
