@@ -52,7 +52,9 @@ def carry(item: Item, carried: Carried, encoded: Encoded, progress: Callable[[in
         for at, prompt in item.prompts.items()
         if strokes.is_painted(prompt) or carried.prompts.get(at) is not prompt
     }
-    return replace(item, planes={at: plane for at, plane in planes.items() if at not in item.absent}, carried=carried)
+    return replace(
+        item, planes={at: plane for at, plane in planes.items() if at not in item.absent}, carried=carried
+    )
 
 
 def _plane(found: Segmentation, frame: int, carried: Carried) -> Plane:
