@@ -13,11 +13,26 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.overrides import TorchFunctionMode
+
 from usframe import find_checkpoint, load_weights
 from usframe.types import Weights
 
 from .learned_prompts import learn, objects_in
 from .sam2_verbs import Sam2Backbone
+
+
+class Undrawn(TorchFunctionMode):
+    """Within it, weights that others take the place of are not drawn at random: they are zero."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if func in (torch.nn.init.kaiming_uniform_, torch.nn.init.uniform_):
+            return given["tensor"].data.zero_()
+        return func(*args, **given)
 
 
 @dataclass(frozen=True)
@@ -51,11 +66,12 @@ class Network:
 
     def __call__(self, *, weights: Weights, device: str, precision: str) -> Sam2Backbone:
         """Raises `CheckpointError` for weights that are missing or do not fit."""
-        network = self.build()
         if weights == "random":
-            return Sam2Backbone(network, None, device, precision)
+            return Sam2Backbone(self.build(), None, device, precision)
         given = weights if isinstance(weights, Path) else None
         path = find_checkpoint(given, filename=self.checkpoint, source=self.source)
+        with Undrawn():
+            network = self.build()
         load_weights(network, path, prepare=partial(_make_room, network))
         return Sam2Backbone(network, path, device, precision)
 

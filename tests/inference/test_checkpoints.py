@@ -237,3 +237,17 @@ def test_a_clone_of_sam2_in_the_working_folder_is_named(tmp_path):
     assert last.endswith(
         "; ./sam2 hides the installed package, so type usframe, not python -m usframe, or change the folder"
     )
+
+
+def test_a_network_that_waits_for_its_weights_is_the_same_but_for_the_numbers():
+    from usframe_plugins.backbones.sam2_family import Undrawn, demo
+
+    with Undrawn():
+        waiting = demo.build().state_dict()
+    drawn = demo.build().state_dict()
+    assert {name: (value.shape, value.dtype) for name, value in waiting.items()} == {
+        name: (value.shape, value.dtype) for name, value in drawn.items()
+    }
+    matrix = "sam_mask_decoder.transformer.layers.0.mlp.layers.0.weight"
+    assert drawn[matrix].any()
+    assert not waiting[matrix].any()

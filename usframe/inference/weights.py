@@ -111,7 +111,7 @@ def _unpickled(path: Path) -> Any:
     inert: list[Any] = [type(name, (_Inert,), {"__module__": home}) for home, _, name in parts]
     with torch.serialization.safe_globals(inert), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong is said in one line
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
 
 
 def counted(what: str, keys: Sequence[str], most: int = 3) -> str:
