@@ -205,3 +205,23 @@ def test_what_is_cut_to_both_masks_is_as_far_apart_as_in_the_whole_volume(seed, 
         for mine, other, distances in ((answer, reference, found.answer), (reference, answer, found.reference)):
             pair = [(labels == 2)[at] for labels in (mine, other)]
             np.testing.assert_allclose(distances, as_defined(*pair, spacing), rtol=0, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(*[st.integers(1, 7)] * 3),
+    st.tuples(*[st.floats(0.2, 5)] * 3),
+    st.booleans(),
+)
+def test_points_far_and_near_dense_and_few_find_their_nearest(seed, shape, spacing, dense):
+    """Dense points are mapped, few ones in a wide box ask a tree; both as every pair of points says."""
+    rng = np.random.default_rng(seed)
+    answer = rng.random(shape) < 0.7 if dense else np.zeros(shape, bool)
+    answer = np.pad(answer, 0 if dense else 5)
+    answer[0, 0, 0] = True
+    reference = np.zeros_like(answer)
+    reference[tuple(rng.integers(0, answer.shape))] = True
+    found = measure_surfaces(answer, reference, spacing)
+    np.testing.assert_allclose(found.answer, as_defined(answer, reference, spacing), rtol=1e-9)
+    np.testing.assert_allclose(found.reference, as_defined(reference, answer, spacing), rtol=1e-9)

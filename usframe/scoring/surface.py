@@ -17,6 +17,7 @@ from usframe.types import Surfaces
 Distances = NDArray[np.float64]
 Points = NDArray[np.int32]
 IN_TREE, AT_ONCE = 2**21, 2**18  # points
+MAPPED, DENSE = 2**23, 6  # voxels: at most, and for each point
 
 
 def measure_surfaces(
@@ -83,7 +84,37 @@ def _inside(mask: NDArray[np.bool_], axes: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _nearest(points: Points, others: Points, spacing: Sequence[float]) -> Distances:
-    """From each of ``points`` (N, 3) to the nearest of ``others``, of which a part at a time is in a tree."""
+    """From each of ``points`` (N, 3) to the nearest of ``others``, infinite where there are none.
+
+    Where ``points`` fill their box, as those of ragged masks do, all of it is mapped: a tree takes longest where it
+    is asked from afar.
+    """
+    if not len(points) or not len(others):
+        return np.full(len(points), np.inf)
+    corner = np.minimum(points.min(0), others.min(0))
+    shape = np.maximum(points.max(0), others.max(0)) - corner + 1
+    if np.prod(shape, dtype=np.int64) <= min(MAPPED, DENSE * len(points)):
+        return _on_map(points - corner, others - corner, shape, spacing)
+    return _in_tree(points, others, spacing)
+
+
+def _on_map(points: Points, others: Points, shape: NDArray[np.int32], spacing: Sequence[float]) -> Distances:
+    """By a map of a box of ``shape``, on which every voxel has the nearest of ``others``."""
+    from scipy.ndimage import distance_transform_edt
+
+    free = np.ones(shape, bool)
+    free[tuple(others.T)] = False
+    nearest = distance_transform_edt(free, sampling=spacing, return_distances=False, return_indices=True)
+    distances = np.empty(len(points))
+    for begin in range(0, len(points), AT_ONCE):
+        mine = points[begin : begin + AT_ONCE]
+        apart = (mine - nearest[(slice(None), *mine.T)].T) * np.asarray(spacing)
+        distances[begin : begin + AT_ONCE] = np.linalg.norm(apart, axis=1)
+    return distances
+
+
+def _in_tree(points: Points, others: Points, spacing: Sequence[float]) -> Distances:
+    """By a tree that holds a part of ``others`` at a time."""
     from scipy.spatial import KDTree
 
     nearest = np.full(len(points), np.inf)

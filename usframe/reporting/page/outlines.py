@@ -23,7 +23,7 @@ def outline(mask: NDArray[np.bool_], tolerance: float) -> str:
     """
     found = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0]
     rings = (cv2.approxPolyDP(ring, tolerance, True)[:, 0] for ring in found)
-    return " ".join("".join(map(_digits, np.diff(ring, axis=0, prepend=0).ravel().tolist())) for ring in rings)
+    return " ".join("".join(map(_digits, _steps(ring))) for ring in rings)
 
 
 def outlines(planes: Iterable[NDArray[Any]], tolerance: float) -> dict[str, list[str]]:
@@ -44,6 +44,13 @@ def outlines(planes: Iterable[NDArray[Any]], tolerance: float) -> dict[str, list
 
 def _id(item: tuple[str, Any]) -> int:
     return int(item[0])
+
+
+def _steps(ring: NDArray[Any]) -> list[int]:
+    """From (0, 0) to the first of the points (N, 2), and on from each to the next."""
+    steps = ring.copy()
+    steps[1:] -= ring[:-1]
+    return steps.ravel().tolist()
 
 
 def _digits(number: int) -> str:
