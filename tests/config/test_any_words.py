@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from usframe.config import compose
@@ -88,6 +88,8 @@ def answer(experiment: str, words: list[str]) -> tuple[object, list[str]]:
 
 
 @given(st.sampled_from(EXPERIMENTS), st.lists(st.tuples(keys, values).map("=".join), min_size=1, max_size=3))
+@example("zero_shot", ["objects=${oc.env:HOME}"])
+@example("finetune", ["train.losses=${volumes}"])
 def test_any_words_are_a_request_or_lines(experiment: str, words: list[str]) -> None:
     config, problems = answer(experiment, [*ASKED, *words])
     assert config is not None or problems

@@ -164,6 +164,10 @@ texts_of_a_yaml = {
         "task: predict\nlabel_suffix: ${nowhere}\n",
         "Interpolation key 'nowhere' not found",
     ),
+    "a reference to another kind": (
+        "task: predict\nobjects: ${volumes}\n",
+        r"objects=images is not possible; it must be a name for each label value, such as {1: lumen, 2: wall}",
+    ),
     "a group as key": ("task: predict\nnoise: mild\n", "name one of mild, none in the defaults list"),
     "wrong type": ("task: predict\nseed: [1]\n", r"seed=\[1\] is not possible; it must be a whole number"),
 }

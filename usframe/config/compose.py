@@ -9,7 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from importlib.resources import files
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from usframe.config.guide import translated
 from usframe.config.limits import outside_limits
 from usframe.config.overrides import first_line, override, parse_overrides
 from usframe.config.places import at_home
-from usframe.config.schema import Common
+from usframe.config.schema import Common, leaves
 from usframe.config.structured import build, twin
 from usframe.config.values import is_text, number_for_text, set_value
 from usframe.errors import ConfigError
@@ -70,10 +72,10 @@ def read(
     for key, value in given.items():
         value = texts[key] if is_text(schema, key) else value
         problems += set_value(config, schema, key, value, groups, schemas)
-    try:
-        values = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{path}: {first_line(error)}", *problems) from error
+    for key, wrong in _follow_references(config, schema, groups, schemas).items():
+        typed = any(f"{key}.".startswith(f"{one}.") for one in given)
+        problems += wrong if typed else [f"{path}: {problem}" for problem in wrong]
+    values = OmegaConf.to_container(config)
     assert isinstance(values, dict)
     built = build(schema, {str(key): value for key, value in values.items()})
     built.out = built.out or str(Path("outputs", path.stem))
@@ -83,6 +85,32 @@ def read(
     built.plugins = [at_home(file) for file in built.plugins]
     problems += built.settle(given)
     return built, [*problems, *outside_limits(built), *built.problems()]
+
+
+def _follow_references(
+    config: DictConfig,
+    schema: type[Common],
+    groups: Mapping[str, Sequence[str]],
+    schemas: Mapping[str, type[Common]],
+) -> dict[str, list[str]]:
+    """Put what references such as ``${out}`` stand for in their place, as if it had been typed there.
+
+    Key -> what is wrong with it.
+    """
+    typed, defaults = OmegaConf.to_container(config), OmegaConf.structured(twin(schema))
+    meant: dict[str, Any] = {}
+    wrong: dict[str, list[str]] = {}
+    for key in leaves(schema):
+        there: Any = reduce(getitem, key.split("."), typed)  # type: ignore[arg-type]
+        if "${" in str(there):
+            try:
+                value = OmegaConf.select(config, key)
+                meant[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            except OmegaConfBaseException as error:
+                wrong[key] = [f"{key}={there} is not possible; {first_line(error)}"]
+    for key in (*meant, *wrong):
+        OmegaConf.update(config, key, OmegaConf.select(defaults, key), merge=False)
+    return wrong | {key: set_value(config, schema, key, value, groups, schemas) for key, value in meant.items()}
 
 
 def _check_version(path: Path, version: Any) -> None:

@@ -101,7 +101,7 @@ def _set_leaf(config: DictConfig, leaf: Field[Any], key: str, value: Any) -> lis
         wrong = [line for name, item in value.items() for line in _wrong_number(leaf, f"{key}.{name}", item)]
         if wrong:
             return wrong
-    return _update(config, key, value, kind)
+    return _update(config, key, value, kind, leaf.metadata["wanted"])
 
 
 def _set_named(config: DictConfig, leaf: Field[Any], section: str, rest: str, value: Any) -> list[str]:
@@ -147,7 +147,7 @@ def _update_item(node: Any, name: str, key: str, value: Any) -> list[str]:
     return []
 
 
-def _update(config: DictConfig, key: str, value: Any, kind: Any) -> list[str]:
+def _update(config: DictConfig, key: str, value: Any, kind: Any, wanted: str) -> list[str]:
     if "\0" in str(value):
         return [f"{key}={value} is not possible; it holds a NUL, which no file name and no text has"]
     try:
@@ -156,6 +156,6 @@ def _update(config: DictConfig, key: str, value: Any, kind: Any) -> list[str]:
         OmegaConf.update(config, key, value, merge=False)
     except (OmegaConfBaseException, ValueError):
         listed = kind in (list[str], list[Any]) and isinstance(value, str)
-        wanted = f"a list: {key}=[{value}]" if listed else KINDS[kind]
+        wanted = f"a list: {key}=[{value}]" if listed else wanted or KINDS[kind]
         return [f"{key}={value} is not possible; it must be {wanted}"]
     return []

@@ -91,6 +91,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((ADDRESS, port))
+        listening.listen()  # who comes before the server begins is answered once it has
     except OSError as error:
         listening.close()
         raise RequestError(

@@ -24,12 +24,15 @@ DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 GPUS = re.compile(r"\d+(,\d+)*")  # as MedSAM2's guide names them
 
 
-def option(default: Any, *, least: float = -math.inf, most: float = math.inf, number: str = "") -> Any:
+def option(
+    default: Any, *, least: float = -math.inf, most: float = math.inf, number: str = "", wanted: str = ""
+) -> Any:
     """A dataclass field whose value (or every item of it) lies within limits.
 
     ``number``: in a mapping of plugins by name, the argument that a bare number stands for, such as ``p``.
+    ``wanted``: what a value must be, in words, where its type does not say it.
     """
-    limits = {"least": least, "most": most, "number": number}
+    limits = {"least": least, "most": most, "number": number, "wanted": wanted}
     if isinstance(default, (type, list, dict)):
         factory: Callable[[], Any] = default if isinstance(default, type) else default.copy
         return field(default_factory=factory, metadata=limits)

@@ -23,7 +23,7 @@ class Score(Scored):
     labels: str = option("")
     volumes: str | None = option(None)
     name: str = option("masks")
-    sets: dict[str, Any] = option({})
+    sets: dict[str, Any] = option({}, wanted="a name for each folder of masks, such as {a: MASKS, b: MASKS}")
     label_suffix: str = option("")
     layout: Layout = option("auto")
     intensity: Intensity = option("auto")

@@ -14,7 +14,7 @@ Part = Literal["all", "train", "val", "test"]
 class Called(Common):
     """``objects``: label value -> name."""
 
-    objects: dict[str, Any] = option({})
+    objects: dict[str, Any] = option({}, wanted="a name for each label value, such as {1: lumen, 2: wall}")
 
     def problems(self) -> list[str]:
         problems = super().problems()
