@@ -89,7 +89,11 @@ def answer(experiment: str, words: list[str]) -> tuple[object, list[str]]:
 
 @given(st.sampled_from(EXPERIMENTS), st.lists(st.tuples(keys, values).map("=".join), min_size=1, max_size=3))
 @example("zero_shot", ["objects=${oc.env:HOME}"])
-@example("finetune", ["train.losses=${volumes}"])
+@example("finetune", ["augment=${volumes}", "augment.speckle.p=1"])
+@example("zero_shot", ["metrics.tolerances_mm=${nothing}", "metrics.tolerances_mm.1=2"])
+@example("score", ["objects=\\${x}"])
+@example("zero_shot", ["postprocess=[[1], null]"])
+@example("zero_shot", ["task=${out}", "augment=0"])
 def test_any_words_are_a_request_or_lines(experiment: str, words: list[str]) -> None:
     config, problems = answer(experiment, [*ASKED, *words])
     assert config is not None or problems

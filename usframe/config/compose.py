@@ -13,7 +13,7 @@ from functools import reduce
 from importlib.resources import files
 from operator import getitem
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import hydra
 import yaml
@@ -30,7 +30,7 @@ from usframe.config.overrides import first_line, override, parse_overrides
 from usframe.config.places import at_home
 from usframe.config.schema import Common, leaves
 from usframe.config.structured import build, twin
-from usframe.config.values import is_text, number_for_text, set_value
+from usframe.config.values import is_text, number_for_text, refused, set_value
 from usframe.errors import ConfigError
 from usframe.plugins.registry import nearest
 
@@ -73,7 +73,7 @@ def read(
         value = texts[key] if is_text(schema, key) else value
         problems += set_value(config, schema, key, value, groups, schemas)
     for key, wrong in _follow_references(config, schema, groups, schemas).items():
-        typed = any(f"{key}.".startswith(f"{one}.") for one in given)
+        typed = any(f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.") for one in given)
         problems += wrong if typed else [f"{path}: {problem}" for problem in wrong]
     values = OmegaConf.to_container(config)
     assert isinstance(values, dict)
@@ -100,7 +100,7 @@ def _follow_references(
     typed, defaults = OmegaConf.to_container(config), OmegaConf.structured(twin(schema))
     meant: dict[str, Any] = {}
     wrong: dict[str, list[str]] = {}
-    for key in leaves(schema):
+    for key, leaf in leaves(schema).items():
         there: Any = reduce(getitem, key.split("."), typed)  # type: ignore[arg-type]
         if "${" in str(there):
             try:
@@ -108,6 +108,9 @@ def _follow_references(
                 meant[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             except OmegaConfBaseException as error:
                 wrong[key] = [f"{key}={there} is not possible; {first_line(error)}"]
+            else:
+                if isinstance(value, str) and get_origin(leaf.type) in (dict, list):
+                    wrong[key] = [refused(leaf, key, meant.pop(key))]
     for key in (*meant, *wrong):
         OmegaConf.update(config, key, OmegaConf.select(defaults, key), merge=False)
     return wrong | {key: set_value(config, schema, key, value, groups, schemas) for key, value in meant.items()}

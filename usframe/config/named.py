@@ -71,14 +71,18 @@ def number_of(value: Any, number: str) -> Any:
 def steps_in(value: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
     """Steps in their order, name -> true, false, a number or arguments, from a list or such a mapping.
 
-    Raises `ValueError` for a list that names one twice.
+    Raises `ValueError` for a list that names one twice, or holds something else.
     """
     if isinstance(value, Mapping):
         return {str(name): item for name, item in value.items()}
     steps: dict[str, Any] = {}
     for item in value:
+        if not isinstance(item, str | Mapping):
+            raise ValueError(
+                f"postprocess={value} is not possible; a step is a name, or {{NAME: {{ARGUMENT: VALUE}}}}"
+            )
         for name, arguments in (item if isinstance(item, Mapping) else {item: True}).items():
-            if name in steps:
+            if str(name) in steps:
                 raise ValueError(f"postprocess names {name} twice")
             steps[str(name)] = arguments
     return steps

@@ -62,7 +62,7 @@ def set_value(
         owners = [task for task, other in others.items() if _has(other, key)]
         hint = f"; it is a key of task {' and '.join(owners)}" if owners else nearest(key, known)
         hint = hint or f"; its keys are {', '.join(known)}"
-        return [f"task={config.task} has no key {key!r}{hint}"]
+        return [f"task={known['task'].default} has no key {key!r}{hint}"]
     return _set_named(config, known[section], section, key.removeprefix(f"{section}."), value)
 
 
@@ -101,12 +101,15 @@ def _set_leaf(config: DictConfig, leaf: Field[Any], key: str, value: Any) -> lis
         wrong = [line for name, item in value.items() for line in _wrong_number(leaf, f"{key}.{name}", item)]
         if wrong:
             return wrong
-    return _update(config, key, value, kind, leaf.metadata["wanted"])
+    return _update(config, leaf, key, value)
 
 
 def _set_named(config: DictConfig, leaf: Field[Any], section: str, rest: str, value: Any) -> list[str]:
     """One entry of a mapping of names: its number, its arguments, or (``rotate.degrees``) one of them."""
     kind, number = plain_type(leaf.type), leaf.metadata["number"]
+    within, _, own_name = section.rpartition(".")
+    if OmegaConf.is_interpolation(OmegaConf.select(config, within) if within else config, own_name):
+        return [f"{section}.{rest}={value} is not possible where {section} is a reference; write its entries out"]
     node = OmegaConf.select(config, section)
     name, _, argument = rest.rpartition(".")
     if name and rest not in node and kind == dict[str, Any]:
@@ -147,15 +150,21 @@ def _update_item(node: Any, name: str, key: str, value: Any) -> list[str]:
     return []
 
 
-def _update(config: DictConfig, key: str, value: Any, kind: Any, wanted: str) -> list[str]:
+def _update(config: DictConfig, leaf: Field[Any], key: str, value: Any) -> list[str]:
     if "\0" in str(value):
         return [f"{key}={value} is not possible; it holds a NUL, which no file name and no text has"]
     try:
-        if isinstance(value, bool) != (kind is bool) and not isinstance(value, str):
+        if isinstance(value, bool) != (leaf.type is bool) and not isinstance(value, str):
             raise ValueError(value)
         OmegaConf.update(config, key, value, merge=False)
     except (OmegaConfBaseException, ValueError):
-        listed = kind in (list[str], list[Any]) and isinstance(value, str)
-        wanted = f"a list: {key}=[{value}]" if listed else wanted or KINDS[kind]
-        return [f"{key}={value} is not possible; it must be {wanted}"]
+        return [refused(leaf, key, value)]
     return []
+
+
+def refused(leaf: Field[Any], key: str, value: Any) -> str:
+    """The line for a value of another type than its key has."""
+    kind = plain_type(leaf.type)
+    listed = kind in (list[str], list[Any]) and isinstance(value, str)
+    wanted = f"a list: {key}=[{value}]" if listed else leaf.metadata["wanted"] or KINDS[kind]
+    return f"{key}={value} is not possible; it must be {wanted}"
