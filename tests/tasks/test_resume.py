@@ -178,6 +178,9 @@ def test_a_signal_leaves_the_tables_of_what_is_done(
     run = start(data, "-p", "slow", "--plugin", tmp_path / "slow.py")
     assert run.stdout is not None
     assert run.stdout.readline() == "half-way\n"
+    until = time.monotonic() + 60  # prompts are made ahead: the cases before may be with the network still
+    while len([*(data.out / ".usframe/cases").glob("case_*.json")]) < 3 and time.monotonic() < until:
+        time.sleep(0.02)
     run.send_signal(sent)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == status, errors
