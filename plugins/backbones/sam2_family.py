@@ -24,7 +24,7 @@ from .sam2_verbs import Sam2Backbone
 
 
 class Undrawn(TorchFunctionMode):
-    """Within it, weights that others take the place of are not drawn at random: they are zero."""
+    """Within it, what torch's layers draw at random, for others to take its place, is zero."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

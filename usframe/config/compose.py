@@ -97,7 +97,7 @@ def _follow_references(
 
     Key -> what is wrong with it.
     """
-    typed, defaults = OmegaConf.to_container(config), OmegaConf.structured(twin(schema))
+    typed = OmegaConf.to_container(config)
     meant: dict[str, Any] = {}
     wrong: dict[str, list[str]] = {}
     for key, leaf in leaves(schema).items():
@@ -111,8 +111,10 @@ def _follow_references(
             else:
                 if isinstance(value, str) and get_origin(leaf.type) in (dict, list):
                     wrong[key] = [refused(leaf, key, meant.pop(key))]
-    for key in (*meant, *wrong):
-        OmegaConf.update(config, key, OmegaConf.select(defaults, key), merge=False)
+    if references := [*meant, *wrong]:
+        defaults = OmegaConf.structured(twin(schema))
+        for key in references:
+            OmegaConf.update(config, key, OmegaConf.select(defaults, key), merge=False)
     return wrong | {key: set_value(config, schema, key, value, groups, schemas) for key, value in meant.items()}
 
 
